@@ -1,0 +1,98 @@
+package workloads
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/bench/internal/harness"
+)
+
+func b6() harness.Workload {
+	c := func(name string, locked bool, most float64) harness.Case {
+		return harness.Case{
+			Name: name, Unit: harness.Nanoseconds, Of: "a turn, there and back", Floor: FloorCoro, Times: 2,
+			Sides: []harness.Side{
+				{Name: hopSide, Kind: harness.Hop, New: func() (*harness.Run, error) { return hopTurns(locked) }},
+				{Name: "goroutines and channels", Kind: harness.Plain, New: func() (*harness.Run, error) { return chanTurns(locked) }},
+			},
+			Targets: []harness.Target{{Stat: harness.Value, Max: most}},
+		}
+	}
+	return harness.Workload{
+		ID:    "B6",
+		Title: "two tasks of one loop waiting on each other in turn",
+		About: "One task sets an Event and waits for the other's answer, an Event again, and so on, with a fresh pair of Events each turn. " +
+			"Beside it, two goroutines and two unbuffered channels; in the second case the loop has a locked thread, and one of the " +
+			"goroutines is locked to its thread. Both sides of a turn count it.",
+		Cases: []harness.Case{c("unlocked", false, 0.6), c("locked", true, 0.02)},
+	}
+}
+
+func hopTurns(locked bool) (*harness.Run, error) {
+	l := hop.NewLoop(&hop.LoopOptions{Name: "bench", Thread: locked})
+	turns := 0
+	return &harness.Run{
+		Do: func(n int) (time.Duration, error) {
+			start := time.Now()
+			ask, answer := make([]hop.Event, n), make([]hop.Event, n)
+			first := hop.Go(background, l, func(ctx context.Context) (int, error) {
+				for i := range n {
+					ask[i].Set()
+					if err := answer[i].Wait(ctx); err != nil {
+						return i, err
+					}
+				}
+				return n, nil
+			})
+			second := hop.Go(background, l, func(ctx context.Context) (int, error) {
+				for i := range n {
+					if err := ask[i].Wait(ctx); err != nil {
+						return i, err
+					}
+					turns++
+					answer[i].Set()
+				}
+				return n, nil
+			})
+			for _, p := range []*hop.Pending[int]{first, second} {
+				if v, err := p.Wait(background); err != nil {
+					return 0, err
+				} else if v != n {
+					return 0, harness.Same("the number of turns", v, n)
+				}
+			}
+			return time.Since(start), nil
+		},
+		Check: func(n int) error { return harness.Same("the number of turns", turns, n) },
+		Close: func() { l.Close() },
+	}, nil
+}
+
+func chanTurns(locked bool) (*harness.Run, error) {
+	ask, answer := make(chan int), make(chan int)
+	go func() {
+		if locked {
+			runtime.LockOSThread()
+		}
+		turns := 0
+		for range ask {
+			turns++
+			answer <- turns
+		}
+		close(answer)
+	}()
+	turns := 0
+	return &harness.Run{
+		Do: harness.Every(func() error {
+			turns++
+			ask <- turns
+			return harness.Same("the number of turns", <-answer, turns)
+		}),
+		Close: func() {
+			close(ask)
+			<-answer
+		},
+	}, nil
+}

@@ -1,0 +1,132 @@
+package collect
+
+// AsCompleted: the iterator, and the rules by which it pulls, yields and waits. What is known of the calls in between is
+// in stream.go.
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"runtime"
+
+	"github.com/gohop/hop"
+)
+
+// AsCompleted returns an iterator over the Pendings of calls in the order in which they finish. Each is done when it is
+// yielded, so its Result is there at once; one that failed or was cancelled is yielded like any other. Those that are
+// done already come first, in the order of calls. The iterator ends when all have been yielded.
+//
+// Without [MaxConcurrent], calls is pulled to its end at once, before the first is yielded; it must have one. With it,
+// calls is pulled only when fewer than n are unfinished and nothing that has finished waits to be yielded: a source that
+// starts a call for each pull has never more than n unfinished, and memory is that of n however long it is.
+//
+// calls runs on the goroutine that ranges, between two yields, and may wait there. A Pending that calls gives again
+// before it was yielded is yielded once; a nil one panics.
+//
+// Ranging blocks until the next one is done: on a loop it suspends the task, on a pool it gives back the place. It stops
+// when ctx ends: what has finished is still yielded, nothing more is pulled (without MaxConcurrent all have been), and the
+// iterator ends. The loop that ranges sees that in ctx.Err. It ends in the same way when the place that it runs on is
+// stopped (a wait would return hop.ErrStopped), and panics where a wait would return hop.ErrCannotWait.
+//
+// When the iterator ends early (by break, a return or a panic in the loop, the end of ctx), the calls that it has pulled and
+// that are not done are cancelled, in the order of calls, and not waited for; [KeepUnfinished] leaves them running.
+//
+// It panics with a *hop.DeadlockError when one of calls is the very call that ranges, or, where one alone is left to wait
+// for, when that one waits for the call that ranges.
+//
+// The iterator may be ranged over again, which pulls calls again; by several goroutines at once if calls may be. It
+// follows as_completed of async-kernel and asyncio.
+func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], opts ...Option) iter.Seq[*hop.Pending[T]] {
+	if ctx == nil {
+		panic("hop: collect.AsCompleted: nil context")
+	}
+	if calls == nil {
+		panic("hop: collect.AsCompleted: nil source")
+	}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return func(yield func(*hop.Pending[T]) bool) {
+		var at [1]uintptr
+		runtime.Callers(2, at[:])
+		s := &stream[T]{self: hop.CurrentCall(ctx), at: at[0]}
+		s.open.prev, s.open.next = &s.open, &s.open
+		defer func() { s.leave(ctx, o.keep) }()
+
+		// The source is ranged over, not pulled with iter.Pull: that would run it in a coroutine of its own, where its
+		// waits would not be those of the task or the worker that ranges.
+		for p := range calls {
+			s.add(p)
+			if o.max > 0 && (!s.flow(ctx, o.max-1, yield) || ctx.Err() != nil) {
+				return
+			}
+		}
+		s.flow(ctx, 0, yield)
+	}
+}
+
+// flow yields what has finished and waits until at most rest calls are unfinished. It returns false when the iterator is
+// to end: the consumer has left, or waiting is over.
+func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[T]) bool) bool {
+	for over := false; ; {
+		for p := s.next(); p != nil; p = s.next() {
+			if !yield(p) {
+				return false
+			}
+		}
+		if over || s.held.n <= rest {
+			return !over
+		}
+		// What finished just as the wait ended is yielded in the round after it.
+		over = s.wait(ctx) != nil
+	}
+}
+
+// wait returns nil when a call has finished since next returned nil, and the reason why it will not wait otherwise.
+func (s *stream[T]) wait(ctx context.Context) error {
+	if s.held.n > 1 {
+		return noCallback(s.sleep(ctx))
+	}
+	// One is left. A wait for just that one is an edge of hop's wait graph, which finds any cycle through it; a wait
+	// for the first of several is not, for it hangs only if all of them do.
+	e := s.open.next
+	_, err := e.p.Wait(ctx)
+	if !ended(e.p.Call()) {
+		refuseCycle(err)
+		return noCallback(err)
+	}
+	s.finish(e, false)
+	return nil
+}
+
+// ended tells whether c is done.
+func ended(c *hop.Call) bool {
+	switch c.State() {
+	case hop.Succeeded, hop.Failed, hop.Cancelled:
+		return true
+	}
+	return false
+}
+
+// failed tells whether c is done without success. A timeout cancels the call, so cancelled counts.
+func failed(c *hop.Call) bool {
+	s := c.State()
+	return s == hop.Failed || s == hop.Cancelled
+}
+
+// refuseCycle panics if err, a wait's, says that the wait would never end.
+func refuseCycle(err error) {
+	if d := (*hop.DeadlockError)(nil); errors.As(err, &d) {
+		panic(d)
+	}
+}
+
+// noCallback panics if err, a wait's, says that nothing can wait here. An iterator that just ended would look as if all
+// had been yielded.
+func noCallback(err error) error {
+	if errors.Is(err, hop.ErrCannotWait) {
+		panic(err)
+	}
+	return err
+}

@@ -1,0 +1,84 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/gohop/hop"
+)
+
+// Gather runs each of fs as a call on on and returns their values in the order of fs, whatever the order in which they end.
+//
+// It returns when all of them have returned. The first that fails cancels the others, through their ctx with its error as
+// the cause, and its error is returned, itself and not wrapped; those that were not started yet never run. When ctx ends
+// they are all cancelled, and the error is the *hop.CancelError of the first. With an error the slice still has len(fs)
+// values: those of the functions that succeeded, so that what they hold can be released, and zero values elsewhere.
+//
+// It blocks as [hop.Pending.Wait] does: on a loop it suspends the task, on a pool it gives back the place; from a call on a
+// pool of one it may gather on that very pool. A call of fs that waits for the call that gathers ends in a
+// *hop.DeadlockError of one of the two. When the place that it runs on is stopped, the others are cancelled and the error
+// is hop.ErrStopped.
+//
+// Only the errors of fs count, not those of calls that they start: for these, see [hop.WithGroup]. It panics if ctx, on or
+// one of fs is nil, before anything is started. It follows gather of Prefect and asyncio.
+func Gather[T any](ctx context.Context, on hop.Portal, fs ...func(context.Context) (T, error)) ([]T, error) {
+	switch {
+	case ctx == nil:
+		panic("hop: collect.Gather: nil context")
+	case on == nil:
+		panic("hop: collect.Gather: nil portal")
+	}
+	for i, f := range fs {
+		if f == nil {
+			panic(fmt.Sprintf("hop: collect.Gather: nil function (number %d of %d)", i+1, len(fs)))
+		}
+	}
+
+	gctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var first error // the first in time
+	fail := func(err error) {
+		mu.Lock()
+		if first == nil {
+			first = err
+		}
+		mu.Unlock()
+		cancel(err)
+	}
+
+	calls := make([]*hop.Pending[T], len(fs))
+	for i, f := range fs {
+		p := hop.Go(gctx, on, f)
+		calls[i] = p
+		p.OnDone(func() {
+			if failed(p.Call()) {
+				_, err := p.Result()
+				fail(err)
+			}
+		})
+	}
+
+	// A group to wait with: it makes each of the calls an edge of hop's wait graph, which waiting in turn would not. It
+	// has no say in them: they were not made with its ctx, so that what they start is no member; no failure cancels, as
+	// fail does that; and the end of ctx, which cancels the calls, does not end the wait for them.
+	werr := hop.WithGroup(ctx, &hop.GroupOptions{KeepGoing: true, Shield: true}, func(ctx context.Context) error {
+		for _, p := range calls {
+			hop.CurrentGroup(ctx).Add(p.Call())
+		}
+		return nil
+	})
+
+	values := make([]T, len(fs))
+	for i, p := range calls {
+		if p.Call().State() == hop.Succeeded {
+			values[i], _ = p.Result()
+		} else if !ended(p.Call()) {
+			fail(werr) // could not be waited for
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return values, first
+}

@@ -1,0 +1,204 @@
+package collect_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/collect"
+)
+
+type function = func(context.Context) (int, error)
+
+// portals are places to gather on.
+func portals(t *testing.T) map[string]hop.Portal {
+	pool := hop.NewPool(&hop.PoolOptions{Size: 1})
+	t.Cleanup(func() { within(t, func() { pool.Close() }) })
+	return map[string]hop.Portal{"goroutines": hop.Goroutines, "inline": hop.Inline, "loop": newLoop(t), "pool of one": pool}
+}
+
+func TestGatherReturnsTheValuesInCallOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := hop.NewLoop(nil)
+		defer l.Close()
+		var fs []function
+		for i := range 5 {
+			fs = append(fs, func(ctx context.Context) (int, error) {
+				return i, hop.Sleep(ctx, time.Duration(5-i)*time.Hour)
+			})
+		}
+		start := time.Now()
+		got, err := collect.Gather(t.Context(), l, fs...)
+		if !slices.Equal(got, []int{0, 1, 2, 3, 4}) || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+		if d := time.Since(start); d != 5*time.Hour {
+			t.Errorf("took %v, want that of the longest", d)
+		}
+	})
+}
+
+func TestGatherReturnsTheFirstErrorItselfAndCancelsTheOthers(t *testing.T) {
+	for name, on := range portals(t) {
+		if name == "inline" {
+			continue // one after the other: there the first would wait for ever
+		}
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, ctx context.Context) {
+				var causes atomic.Int32
+				var ready sync.WaitGroup
+				ready.Add(3)
+				waits := func(ctx context.Context) (int, error) {
+					ready.Done()
+					err := new(hop.Event).Wait(ctx)
+					if context.Cause(ctx) == errWhy {
+						causes.Add(1)
+					}
+					return 0, err
+				}
+				got, err := collect.Gather(ctx, on, waits,
+					func(context.Context) (int, error) { defer ready.Done(); return 7, nil },
+					waits,
+					func(context.Context) (int, error) {
+						if name == "goroutines" {
+							ready.Wait() // elsewhere the one before it waits by now
+						}
+						return 0, errWhy
+					})
+				if err != errWhy || !slices.Equal(got, []int{0, 7, 0, 0}) {
+					t.Errorf("%v, %v; want the values of those that succeeded, and the error itself", got, err)
+				}
+				if n := causes.Load(); n != 2 {
+					t.Errorf("%d of the two others were told the cause", n)
+				}
+			})
+		})
+	}
+}
+
+func TestGatherOnEachPortalFromEachPlace(t *testing.T) {
+	for name, on := range portals(t) {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, ctx context.Context) {
+				var fs []function
+				var want []int
+				for i := range 20 {
+					fs = append(fs, func(ctx context.Context) (int, error) { return i, hop.Yield(ctx) })
+					want = append(want, i)
+				}
+				if got, err := collect.Gather(ctx, on, fs...); !slices.Equal(got, want) || err != nil {
+					t.Errorf("%v, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+func TestGatherOnThePoolOfOneThatItRunsOn(t *testing.T) {
+	pool := hop.NewPool(&hop.PoolOptions{Size: 1})
+	defer pool.Close()
+	within(t, func() {
+		var nest func(depth int) function
+		nest = func(depth int) function {
+			return func(ctx context.Context) (int, error) {
+				if depth == 0 {
+					return 1, nil
+				}
+				vs, err := collect.Gather(ctx, pool, nest(depth-1), nest(depth-1))
+				return vs[0] + vs[1], err
+			}
+		}
+		if n, err := hop.Do(t.Context(), pool, nest(6)); n != 64 || err != nil {
+			t.Errorf("%d, %v; want 64", n, err)
+		}
+	})
+}
+
+func TestGatherAtTheEndOfCtxCancelsAndWaitsForAll(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		var running atomic.Int32
+		f := func(fctx context.Context) (int, error) {
+			if running.Add(1) == 3 {
+				cancel(errWhy)
+			}
+			err := new(hop.Event).Wait(fctx)
+			running.Add(-1)
+			return 0, err
+		}
+		_, err := collect.Gather(ctx, hop.Goroutines, f, f, f)
+		wantIs(t, err, hop.ErrCancelled)
+		wantIs(t, err, errWhy)
+		if n := running.Load(); n != 0 {
+			t.Errorf("%d functions still run", n)
+		}
+	})
+}
+
+func TestGatherAfterAFailureStartsNoMore(t *testing.T) {
+	within(t, func() {
+		ran := false
+		_, err := collect.Gather(t.Context(), hop.Inline,
+			func(context.Context) (int, error) { return 0, errWhy },
+			func(context.Context) (int, error) { ran = true; return 0, nil })
+		if err != errWhy || ran {
+			t.Errorf("%v; the second ran: %v", err, ran)
+		}
+	})
+}
+
+func TestGatherOfNothing(t *testing.T) {
+	if vs, err := collect.Gather[int](t.Context(), hop.Inline); len(vs) != 0 || err != nil {
+		t.Errorf("%v, %v", vs, err)
+	}
+}
+
+func TestGatherPanicIsAnError(t *testing.T) {
+	within(t, func() {
+		_, err := collect.Gather(t.Context(), hop.Goroutines, func(context.Context) (int, error) { panic(errWhy) })
+		var p *hop.PanicError
+		if !errors.As(err, &p) || !errors.Is(err, errWhy) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestS4_GatherRefusesAFunctionThatWaitsForIt(t *testing.T) {
+	l := newLoop(t)
+	within(t, func() {
+		var self *hop.Pending[int]
+		set := make(chan struct{})
+		self = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) {
+			<-set
+			_, err := collect.Gather(ctx, l,
+				func(ctx context.Context) (int, error) { return self.Wait(ctx) },
+				func(ctx context.Context) (int, error) { return 0, new(hop.Event).Wait(ctx) })
+			return 0, err
+		})
+		close(set)
+		_, err := self.Wait(t.Context())
+		wantIs(t, err, hop.ErrDeadlock)
+	})
+}
+
+func TestGatherMisuse(t *testing.T) {
+	ran := false
+	f := func(context.Context) (int, error) { ran = true; return 0, nil }
+	var none context.Context
+	for name, misuse := range map[string]func(){
+		"nil context":  func() { collect.Gather(none, hop.Inline, f) },
+		"nil portal":   func() { collect.Gather(t.Context(), nil, f) },
+		"nil function": func() { collect.Gather(t.Context(), hop.Inline, f, nil) },
+	} {
+		wantMisuse(t, name, misuse)
+	}
+	if ran {
+		t.Error("a function ran although another was nil")
+	}
+}

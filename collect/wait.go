@@ -1,0 +1,144 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/gohop/hop"
+)
+
+// When says what [Wait] waits for.
+type When int
+
+const (
+	// AllDone waits for all of the calls.
+	AllDone When = iota
+
+	// FirstDone waits until one of the calls is done, whatever its outcome.
+	FirstDone
+
+	// FirstFailed waits until one of the calls has failed or was cancelled (a timeout cancels), or all are done.
+	FirstFailed
+)
+
+// String returns the name of the constant.
+func (w When) String() string {
+	switch w {
+	case AllDone:
+		return "AllDone"
+	case FirstDone:
+		return "FirstDone"
+	case FirstFailed:
+		return "FirstFailed"
+	}
+	return fmt.Sprintf("When(%d)", int(w))
+}
+
+// Wait waits as when says and returns the calls in two lists, both in the order in which they were given: all that are
+// done by then, and the rest. If when is met already, it does not wait; without calls there is nothing to wait for.
+//
+// It has no error of its own: those of the calls are in their Results. When ctx ends first, what is done until then is
+// returned, and the rest goes on: Wait cancels nothing. The same holds when the place that it runs on is stopped, and
+// where it may not wait (a wait would return hop.ErrStopped or hop.ErrCannotWait).
+//
+// It blocks as [hop.Pending.Wait] does: on a loop it suspends the task, on a pool it gives back the place. Time and memory
+// are linear in the number of calls; to take results one by one, range over [AsCompleted] instead.
+//
+// It panics with a *hop.DeadlockError when one of calls is the very call that asks, or waits for it and Wait must wait
+// for that one: for all of them, or because it is the only one left. It panics if one of calls is nil, and if when is
+// not one of the three. It follows wait of async-kernel and asyncio.
+func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done, rest []*hop.Pending[T]) {
+	if ctx == nil {
+		panic("hop: collect.Wait: nil context")
+	}
+	self := hop.CurrentCall(ctx)
+	for _, p := range calls {
+		if p == nil {
+			panic("hop: collect.Wait: nil Pending")
+		}
+		if p.Call() == self {
+			var at [1]uintptr
+			runtime.Callers(2, at[:])
+			panic(deadlock(self, at[0]))
+		}
+	}
+	switch when {
+	case AllDone:
+		waitAll(ctx, calls)
+	case FirstDone, FirstFailed:
+		waitFirst(ctx, when, calls)
+	default:
+		panic(fmt.Sprintf("hop: collect.Wait: unknown %v", when))
+	}
+	for _, p := range calls {
+		if ended(p.Call()) {
+			done = append(done, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return done, rest
+}
+
+// waitAll waits for one call after the other. That needs no registration with all of them, and each wait is an edge of
+// hop's wait graph. From the last to the first, since the last one often ends last: then one wait does for all.
+func waitAll[T any](ctx context.Context, calls []*hop.Pending[T]) {
+	for i := len(calls) - 1; i >= 0; i-- {
+		if !waitOne(ctx, calls[i]) {
+			return
+		}
+	}
+}
+
+// waitOne returns false if p could not be waited for.
+func waitOne[T any](ctx context.Context, p *hop.Pending[T]) bool {
+	if ended(p.Call()) {
+		return true
+	}
+	_, err := p.Wait(ctx)
+	if ended(p.Call()) {
+		return true // err is p's own
+	}
+	refuseCycle(err)
+	return false
+}
+
+func waitFirst[T any](ctx context.Context, when When, calls []*hop.Pending[T]) {
+	var open []*hop.Pending[T]
+	for _, p := range calls {
+		if !ended(p.Call()) {
+			open = append(open, p)
+		} else if when == FirstDone || failed(p.Call()) {
+			return
+		}
+	}
+	switch len(open) {
+	case 0:
+		return
+	case 1:
+		waitOne(ctx, open[0])
+		return
+	}
+	var met hop.Event
+	var left atomic.Int64
+	left.Store(int64(len(open)))
+	stops := make([]func() bool, 0, len(open))
+	defer func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}()
+	for _, p := range open {
+		stops = append(stops, p.OnDone(func() {
+			if left.Add(-1) == 0 || when == FirstDone || failed(p.Call()) {
+				met.Set()
+			}
+		}))
+		if met.IsSet() {
+			return
+		}
+	}
+	met.Wait(ctx) // its error changes nothing: what is done is returned
+}

@@ -1,0 +1,211 @@
+package collect_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/collect"
+)
+
+type list = []*hop.Pending[int]
+
+func TestS36_WaitReturnsAllThatAreAlreadyDone(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		_, open := promises(2)
+		a, b, c := resolved(1), rejected(errors.New("no")), resolved(3)
+		for _, when := range []collect.When{collect.FirstDone, collect.FirstFailed} {
+			done, rest := collect.Wait(ctx, when, a, open[0], b, open[1], c)
+			wantSame(t, when.String()+" done", done, list{a, b, c})
+			wantSame(t, when.String()+" rest", rest, list{open[0], open[1]})
+		}
+		done, rest := collect.Wait(ctx, collect.AllDone, a, b, c)
+		wantSame(t, "done", done, list{a, b, c})
+		wantSame(t, "rest", rest, nil)
+	})
+}
+
+func TestS36_WaitForAll(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ps, calls := promises(3)
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) {
+			ps[1].Reject(errWhy)
+			ps[2].Pending().Cancel(nil)
+			ps[0].Resolve(0)
+			return 0, nil
+		})
+		done, rest := collect.Wait(ctx, collect.AllDone, calls...)
+		wantSame(t, "done", done, calls)
+		wantSame(t, "rest", rest, nil)
+	})
+}
+
+func TestS36_WaitForTheFirst(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ps, calls := promises(3)
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (bool, error) { return ps[1].Resolve(1), nil })
+		done, rest := collect.Wait(ctx, collect.FirstDone, calls...)
+		wantSame(t, "done", done, list{calls[1]})
+		wantSame(t, "rest", rest, list{calls[0], calls[2]})
+	})
+}
+
+func TestS36_WaitForTheFirstFailure(t *testing.T) {
+	fail := map[string]func(p *hop.Promise[int]){
+		"failed":    func(p *hop.Promise[int]) { p.Reject(errWhy) },
+		"cancelled": func(p *hop.Promise[int]) { p.Pending().Cancel(errWhy) },
+	}
+	for how, fail := range fail {
+		t.Run(how, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, ctx context.Context) {
+				ps, calls := promises(4)
+				ps[3].Resolve(3)
+				hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) {
+					ps[2].Resolve(2)
+					fail(ps[1])
+					return 0, nil
+				})
+				done, rest := collect.Wait(ctx, collect.FirstFailed, calls...)
+				wantSame(t, "done", done, calls[1:])
+				wantSame(t, "rest", rest, calls[:1])
+			})
+		})
+	}
+}
+
+func TestS36_NoFailureIsAllDone(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		ps, calls := promises(3)
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) {
+			for _, p := range ps {
+				p.Resolve(0)
+			}
+			return 0, nil
+		})
+		done, rest := collect.Wait(ctx, collect.FirstFailed, calls...)
+		wantSame(t, "done", done, calls)
+		wantSame(t, "rest", rest, nil)
+	})
+}
+
+func TestS36_NothingToWaitFor(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		for _, when := range []collect.When{collect.AllDone, collect.FirstDone, collect.FirstFailed} {
+			if done, rest := collect.Wait[int](ctx, when); len(done)+len(rest) > 0 {
+				t.Errorf("%v: %v, %v", when, done, rest)
+			}
+		}
+	})
+}
+
+func TestS36_AtTheEndOfCtxWhatIsDoneIsReturnedAndNothingCancelled(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		for _, when := range []collect.When{collect.AllDone, collect.FirstDone, collect.FirstFailed} {
+			for n := 1; n <= 2; n++ {
+				_, open := promises(n)
+				calls := open
+				if when != collect.FirstDone {
+					calls = append(list{resolved(1)}, open...)
+				}
+				ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+				done, rest := collect.Wait(ctx, when, calls...)
+				cancel()
+				wantSame(t, when.String()+" done", done, calls[:len(calls)-n])
+				wantSame(t, when.String()+" rest", rest, open)
+				wantState(t, open[0], hop.Created)
+			}
+		}
+	})
+}
+
+func TestS4_WaitRefusesTheCallThatAsks(t *testing.T) {
+	l := newLoop(t)
+	within(t, func() {
+		for _, when := range []collect.When{collect.AllDone, collect.FirstDone, collect.FirstFailed} {
+			var self *hop.Pending[int]
+			set := make(chan struct{})
+			self = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) {
+				<-set
+				_, open := promises(1)
+				collect.Wait(ctx, when, resolved(1), self, open[0])
+				return 0, nil
+			})
+			close(set)
+			_, err := self.Wait(t.Context())
+			wantIs(t, err, hop.ErrDeadlock)
+			var d *hop.DeadlockError
+			if !errors.As(err, &d) || len(d.Cycle) != 1 || !strings.HasSuffix(d.Cycle[0].File, "wait_test.go") {
+				t.Errorf("%v: %v", when, err)
+			}
+		}
+	})
+}
+
+// For all calls the wait graph knows each wait; it needs neither ctx nor the call itself among the calls.
+func TestS4_WaitForAllRefusesACycle(t *testing.T) {
+	l := newLoop(t)
+	within(t, func() {
+		var a, b *hop.Pending[int]
+		set := make(chan struct{})
+		a = hop.Go(t.Context(), l, func(context.Context) (int, error) {
+			<-set
+			collect.Wait(context.Background(), collect.AllDone, resolved(1), b)
+			return 1, nil
+		})
+		b = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { return a.Wait(ctx) })
+		close(set)
+		_, errA := a.Wait(t.Context())
+		_, errB := b.Wait(t.Context())
+		if !errors.Is(errA, hop.ErrDeadlock) && !errors.Is(errB, hop.ErrDeadlock) {
+			t.Errorf("no deadlock was found: %v, %v", errA, errB)
+		}
+	})
+}
+
+// A call that failed with a DeadlockError of its own is done like any other.
+func TestWaitIsNotMisledByTheErrorsOfTheCalls(t *testing.T) {
+	everywhere(t, func(t *testing.T, ctx context.Context) {
+		for _, err := range []error{&hop.DeadlockError{}, hop.ErrNotDone, context.Canceled, hop.ErrStopped, hop.ErrCannotWait} {
+			ps, calls := promises(1)
+			hop.Go(ctx, hop.Goroutines, func(context.Context) (bool, error) { return ps[0].Reject(err), nil })
+			if done, _ := collect.Wait(ctx, collect.AllDone, calls...); len(done) != 1 {
+				t.Errorf("%v: not done", err)
+			}
+			ps, calls = promises(1)
+			hop.Go(ctx, hop.Goroutines, func(context.Context) (bool, error) { return ps[0].Reject(err), nil })
+			n := 0
+			for range collect.AsCompleted(ctx, counted(new(int), calls...)) {
+				n++
+			}
+			if n != 1 {
+				t.Errorf("%v: not yielded", err)
+			}
+		}
+	})
+}
+
+func TestWaitMisuse(t *testing.T) {
+	var none context.Context
+	for name, f := range map[string]func(){
+		"nil context": func() { collect.Wait(none, collect.AllDone, resolved(1)) },
+		"nil Pending": func() { collect.Wait(t.Context(), collect.AllDone, resolved(1), nil) },
+		"When":        func() { collect.Wait(t.Context(), collect.When(9), resolved(1)) },
+	} {
+		wantMisuse(t, name, f)
+	}
+}
+
+// wantMisuse fails the test unless f panics with a text that starts with "hop: ".
+func wantMisuse(t *testing.T, name string, f func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if s, _ := recover().(string); !strings.HasPrefix(s, "hop: ") {
+			t.Errorf("%s: panic with %q, want one that starts with hop:", name, s)
+		}
+	}()
+	f()
+}

@@ -1,0 +1,242 @@
+package hop
+
+import (
+	"slices"
+	"sync"
+)
+
+// The wait graph. Its nodes are goroutines (fibers): a goroutine that stands in a wait cannot go on before what it
+// waits for has happened, and all the calls that it runs, one on top of the other, with it. From it edges lead
+//
+//   - to the goroutine that runs the call it waits for;
+//   - to all members of the group, or all calls accepted by the Waiter, that it waits for;
+//   - to the holders of the limiter it waits for, of which one suffices.
+//
+// A goroutine that stands in no wait, a call that has not started, a promise, an event, a timer: they lead nowhere;
+// whoever waits for them is not stuck, as far as hop knows. A goroutine is stuck if no order of events among those that hop
+// knows can let it go on. The wait that would make its own goroutine stuck is refused.
+//
+// Every new wait looks, after it has become visible and before it blocks, so of two waits that close a cycle at the same time at
+// least one sees it. Most find at the first step that what they wait for does not wait. The others search under one
+// lock, so that only one of the two is refused; and look twice: if each wait found by the first look still stands, as
+// the same wait, at the second, then all stood together at the moment between. A cycle is never put together from
+// waits that stood at different times.
+
+// A manyWait is a wait for several calls.
+type manyWait struct {
+	any  bool                         // one of them suffices
+	each func(yield func(*Call) bool) // the calls, under the lock of what keeps them
+	open func() bool                  // something else, that hop does not know, can end the wait
+}
+
+var graphMu sync.Mutex
+
+// findDeadlock looks for a deadlock that the wait of fb, the caller's, would close. If there is one, the wait is taken out of
+// armed and the error returned. on is the call waited for, if it is one.
+func findDeadlock(fb *fiber, on *Call) error {
+	if fb.cur.Load() == nil {
+		return nil // a function that is no call: nobody can wait for it
+	}
+	if on != nil && fb.wait.onMany.Load() == nil {
+		next := on.fb.Load()
+		if next == nil || next != fb && !next.wait.standing() {
+			return nil
+		}
+	}
+	graphMu.Lock()
+	defer graphMu.Unlock()
+	g := survey(fb)
+	cycle := g.cycle(fb)
+	if cycle == nil || !g.same(survey(fb)) {
+		return nil
+	}
+	d := &DeadlockError{Cycle: g.hops(cycle)}
+	old := fb.wait.state.Load()
+	if phase(old&phaseMask) != armed || !fb.wait.state.CompareAndSwap(old, old&^phaseMask) {
+		return nil // it was woken meanwhile
+	}
+	return d
+}
+
+// A graph is what one look has found, from one goroutine on.
+type graph struct {
+	nodes map[*fiber]*node
+	order []*node
+}
+
+type node struct {
+	fb    *fiber
+	seq   uint64 // of its wait; 0: it does not wait
+	edges []edge
+	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
+	free  bool
+}
+
+type edge struct {
+	call *Call
+	to   *node // nil: the call has not started, has ended, or has no goroutine
+}
+
+// survey looks at all that fb waits for.
+func survey(fb *fiber) *graph {
+	g := &graph{nodes: make(map[*fiber]*node)}
+	g.visit(fb)
+	for i := 0; i < len(g.order); i++ { // visit appends
+		g.expand(g.order[i])
+	}
+	return g
+}
+
+func (g *graph) visit(fb *fiber) *node {
+	n := g.nodes[fb]
+	if n == nil {
+		n = &node{fb: fb}
+		g.nodes[fb] = n
+		g.order = append(g.order, n)
+	}
+	return n
+}
+
+func (g *graph) expand(n *node) {
+	w := &n.fb.wait
+	if !w.standing() {
+		n.free = true
+		return
+	}
+	n.seq = w.seq()
+	call, many := w.onCall.Load(), w.onMany.Load()
+	if call != nil && !call.done() {
+		n.edges = append(n.edges, g.edge(call))
+	}
+	n.any = len(n.edges)
+	if many != nil {
+		if many.open != nil && many.open() {
+			n.free = true
+		}
+		many.each(func(c *Call) bool {
+			if c.done() {
+				n.free = n.free || many.any
+			} else {
+				n.edges = append(n.edges, g.edge(c))
+			}
+			return true
+		})
+		if !many.any {
+			n.any = len(n.edges)
+		}
+	}
+	if len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
+		n.free = true
+	}
+}
+
+func (g *graph) edge(c *Call) edge {
+	if fb := c.fb.Load(); fb != nil && !c.done() {
+		return edge{c, g.visit(fb)}
+	}
+	return edge{c, nil}
+}
+
+// settle finds who is free, from those who are to those who wait for them.
+func (g *graph) settle() {
+	for changed := true; changed; {
+		changed = false
+		for _, n := range g.order {
+			if !n.free && n.canGoOn() {
+				n.free, changed = true, true
+			}
+		}
+	}
+}
+
+func (n *node) canGoOn() bool {
+	for _, e := range n.edges[:n.any] {
+		if e.to != nil && !e.to.free {
+			return false
+		}
+	}
+	rest := n.edges[n.any:]
+	return len(rest) == 0 || slices.ContainsFunc(rest, func(e edge) bool { return e.to == nil || e.to.free })
+}
+
+// cycle returns the edges from fb through stuck goroutines back to fb; nil: it is not stuck.
+func (g *graph) cycle(fb *fiber) []edge {
+	g.settle()
+	start := g.nodes[fb]
+	if start.free {
+		return nil
+	}
+	// Breadth first, so that the shortest cycle is told.
+	type step struct {
+		e    edge
+		from int
+	}
+	steps := []step{{edge{nil, start}, -1}}
+	seen := map[*node]bool{}
+	for i := 0; i < len(steps); i++ {
+		for _, e := range steps[i].e.to.edges {
+			if e.to == nil || e.to.free || seen[e.to] {
+				continue
+			}
+			seen[e.to] = true
+			steps = append(steps, step{e, i})
+			if e.to == start {
+				var path []edge
+				for at := len(steps) - 1; at > 0; at = steps[at].from {
+					path = append(path, steps[at].e)
+				}
+				slices.Reverse(path)
+				return path
+			}
+		}
+	}
+	return nil
+}
+
+// same reports whether a second look has found what the first did.
+func (g *graph) same(h *graph) bool {
+	if len(g.order) != len(h.order) {
+		return false
+	}
+	for fb, n := range g.nodes {
+		m := h.nodes[fb]
+		if m == nil || n.seq != m.seq || n.any != m.any || len(n.edges) != len(m.edges) {
+			return false
+		}
+		for i, e := range n.edges {
+			if e.call != m.edges[i].call || (e.to == nil) != (m.edges[i].to == nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hops describes a cycle, the wait that was refused first. Where the call that is waited for is not the one that waits,
+// because it runs that one on top of itself, both are listed.
+func (g *graph) hops(cycle []edge) []Wait {
+	last := cycle[len(cycle)-1]
+	on, fb := last.call, last.to.fb
+	var hops []Wait
+	below := false
+	for i, e := range cycle {
+		top := fb.cur.Load()
+		if on != nil && on != top {
+			hops = append(hops, hop(on, top.pc))
+			below = below || i == 0
+		}
+		hops = append(hops, hop(top, fb.wait.pc.Load()))
+		if e.to != nil {
+			on, fb = e.call, e.to.fb
+		}
+	}
+	if below {
+		hops = append(hops[1:], hops[0])
+	}
+	return hops
+}
+
+func hop(c *Call, pc uintptr) Wait {
+	file, line := place(pc)
+	return Wait{Call: c, Portal: c.Portal(), File: file, Line: line}
+}

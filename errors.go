@@ -1,0 +1,195 @@
+package hop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// The errors of this package. They come wrapped in a text that names the call and the place: compare with
+// errors.Is.
+var (
+	// ErrNotDone is returned by Result and Err of a call that has not ended.
+	ErrNotDone = errors.New("hop: the call is not done")
+
+	// ErrCancelled is what every [CancelError] is.
+	ErrCancelled = errors.New("hop: the call was cancelled")
+
+	// ErrStopped is returned by a place that takes no more calls, and is the cause with which a stop cancels.
+	ErrStopped = errors.New("hop: stopped")
+
+	// ErrFull is returned by Submit when a queue is at its limit.
+	ErrFull = errors.New("hop: the queue is full")
+
+	// ErrDeadlock is what every [DeadlockError] is: the wait could never have ended.
+	ErrDeadlock = errors.New("hop: deadlock")
+
+	// ErrCannotWait is returned by a wait in a place where nothing can wait: inside a C function that a task called,
+	// or on a foreign event loop's own goroutine.
+	ErrCannotWait = errors.New("hop: cannot wait here")
+
+	// ErrGoexit is the error of a call whose function ended its goroutine with runtime.Goexit, as t.FailNow does.
+	ErrGoexit = errors.New("hop: the function called runtime.Goexit")
+
+	// ErrProtected is returned by Close and Shutdown of a loop made with Protected.
+	ErrProtected = errors.New("hop: the loop is protected")
+
+	// ErrMismatch is returned where something exists already and is not what is asked for.
+	ErrMismatch = errors.New("hop: mismatch")
+
+	// ErrClosed is returned by what takes part in something that is over: a Waiter that has returned, a Group
+	// whose WithGroup has.
+	ErrClosed = errors.New("hop: closed")
+)
+
+// A CancelError is the error of a call that was cancelled, by Cancel, by the end of its context, by its Timeout or by the
+// stop of the place it was on.
+//
+// It is ErrCancelled; it is context.DeadlineExceeded when a deadline ended the call, and context.Canceled otherwise;
+// and it unwraps to its Cause. It follows Prefect's and async-kernel's CancelledError.
+type CancelError struct {
+	Cause error
+}
+
+func (e *CancelError) Error() string {
+	if e.Cause == nil || e.Cause == context.Canceled {
+		return "hop: the call was cancelled"
+	}
+	if e.Cause == context.DeadlineExceeded {
+		return "hop: the call was cancelled: its time was up"
+	}
+	return "hop: the call was cancelled: " + strings.TrimPrefix(e.Cause.Error(), "hop: ")
+}
+
+// Is makes a CancelError ErrCancelled, and one of the two errors of package context.
+func (e *CancelError) Is(target error) bool {
+	switch target {
+	case ErrCancelled:
+		return true
+	case context.Canceled:
+		return !errors.Is(e.Cause, context.DeadlineExceeded)
+	}
+	return false
+}
+
+// Unwrap returns the cause; it is where a deadline's context.DeadlineExceeded is found.
+func (e *CancelError) Unwrap() error { return e.Cause }
+
+// timeoutCause is the cause of a deadline that was given another cause than context.DeadlineExceeded.
+type timeoutCause struct{ error }
+
+func (e timeoutCause) Unwrap() []error { return []error{e.error, context.DeadlineExceeded} }
+
+// causeOf returns why ctx has ended, in a form that is context.DeadlineExceeded if a deadline was it.
+func causeOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if ctx.Err() == context.DeadlineExceeded && !errors.Is(cause, context.DeadlineExceeded) {
+		return timeoutCause{cause}
+	}
+	return cause
+}
+
+// A Wait is one hop of a [DeadlockError]: Call, which runs on Portal, waits at File:Line.
+type Wait struct {
+	Call   *Call
+	Portal Portal
+	File   string
+	Line   int
+}
+
+func (w Wait) String() string {
+	return fmt.Sprintf("%s on %s waits at %s:%d", callName(w.Call), portalName(w.Portal), w.File, w.Line)
+}
+
+// A DeadlockError is returned by a wait that could never end, because what it waits for is itself waiting, directly or
+// through others, for the call that asks. Nothing has been cancelled: only this wait was refused.
+//
+// Cycle lists each wait: the first is the one that was refused, each waits for the next, and the last for the first.
+type DeadlockError struct {
+	Cycle []Wait
+}
+
+func (e *DeadlockError) Error() string {
+	var b strings.Builder
+	b.WriteString("hop: deadlock: this wait can never end; start the call without waiting for it, or wait elsewhere:")
+	for i, w := range e.Cycle {
+		next := e.Cycle[(i+1)%len(e.Cycle)]
+		fmt.Fprintf(&b, "\n\t%s for %s", w, callName(next.Call))
+	}
+	return b.String()
+}
+
+// Is makes a DeadlockError ErrDeadlock.
+func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
+
+// A PanicError is the error of a call whose function panicked: the value, and the stack of the panic.
+// It unwraps to Value when that is an error.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("hop: the function panicked: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns Value if it is an error, else nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// A waitError is what ends a wait whose context ended while the call goes on.
+type waitError struct {
+	what  string
+	err   error // ctx.Err()
+	cause error // context.Cause(ctx)
+}
+
+func endedWait(what string, ctx context.Context) error {
+	return &waitError{what, ctx.Err(), context.Cause(ctx)}
+}
+
+func (e *waitError) Error() string {
+	s := "hop: the wait for " + e.what + " was given up: " + e.err.Error()
+	if e.cause != e.err && e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+func (e *waitError) Unwrap() []error {
+	if e.cause == e.err || e.cause == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.cause}
+}
+
+// A placeError is a refusal by a place: its text and which of the errors above it is.
+type placeError struct {
+	is   error
+	text string
+}
+
+func (e *placeError) Error() string { return "hop: " + e.text }
+func (e *placeError) Unwrap() error { return e.is }
+
+func refuse(is error, format string, args ...any) error {
+	return &placeError{is, fmt.Sprintf(format, args...)}
+}
+
+// misuse panics: the program is wrong, and went on it would only fail further from the cause.
+func misuse(format string, args ...any) {
+	panic("hop: " + fmt.Sprintf(format, args...))
+}
+
+// place returns the file and line of a return address.
+func place(pc uintptr) (file string, line int) {
+	if pc == 0 {
+		return "?", 0
+	}
+	f, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	return f.File, f.Line
+}

@@ -1,0 +1,75 @@
+package hop
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// An Event is a one-way flag to wait for: unset, then set for ever. Its zero value is ready. It belongs to no loop: set it
+// from anywhere, wait for it anywhere. All methods are safe for concurrent use. It follows Prefect's primitives.Event.
+type Event struct {
+	set     atomic.Bool
+	mu      sync.Mutex
+	waiters waitList
+	ch      chan struct{}
+}
+
+// Set sets the event and wakes all who wait. It never blocks; a second Set does nothing.
+func (e *Event) Set() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.set.Swap(true) {
+		return
+	}
+	e.waiters.wakeAll()
+	if e.ch != nil {
+		close(e.ch)
+	}
+}
+
+// IsSet reports whether the event is set.
+func (e *Event) IsSet() bool { return e.set.Load() }
+
+// Wait waits until the event is set; as every wait here it suspends a task, gives a pool worker's place back, and blocks
+// any other goroutine. It returns nil if the event is set, whatever ctx says; else an error that is ctx.Err() and
+// its cause when ctx ends first, ErrStopped or ErrCannotWait.
+//
+//go:noinline
+func (e *Event) Wait(ctx context.Context) error {
+	if e.set.Load() {
+		return nil
+	}
+	err := waitOn(ctx, goid.CallerPC(), "an event", func(w *wait) bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.set.Load() {
+			return false
+		}
+		e.waiters.add(w)
+		return true
+	}, func(w *wait) {
+		e.mu.Lock()
+		e.waiters.remove(w)
+		e.mu.Unlock()
+	})
+	if err != nil && e.set.Load() {
+		return nil
+	}
+	return err
+}
+
+// done returns a channel that is closed when the event is set.
+func (e *Event) done() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ch == nil {
+		e.ch = make(chan struct{})
+		if e.set.Load() {
+			close(e.ch)
+		}
+	}
+	return e.ch
+}

@@ -1,0 +1,3 @@
+module github.com/gohop/hop
+
+go 1.25

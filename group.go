@@ -1,0 +1,336 @@
+package hop
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// GroupOptions are the options of [WithGroup]; nil stands for the zero value.
+type GroupOptions struct {
+	// Timeout cancels the members and the ctx of f when the group is this old. That is not an error by itself. 0: none.
+	Timeout time.Duration
+	// Limit is how many members may run at once, those that wait not counted; the others wait to be submitted. 0: no limit.
+	Limit int
+	// KeepGoing lets the members go on when one fails, or f does.
+	KeepGoing bool
+	// CancelOnCancelled cancels the group when a member is cancelled.
+	CancelOnCancelled bool
+	// ReportCancelled makes the cancel of a member an error of the group, unless it was cancelled because another failed.
+	ReportCancelled bool
+	// Shield lets the group go on when the context that WithGroup was given ends.
+	Shield bool
+}
+
+// A Group is the calls made under one context, waited for and cancelled together. All methods are safe for concurrent use.
+// It follows async-kernel's PendingGroup and Prefect's GatherTaskGroup.
+type Group struct {
+	o    GroupOptions
+	ctx  context.Context // f's
+	end  context.CancelCauseFunc
+	many manyWait
+
+	mu       sync.Mutex
+	set      linkSet
+	errs     []error
+	cause    error // why it was cancelled
+	failed   bool  // because a member or f failed
+	closed   bool
+	waiters  waitList
+	limiting groupLimit
+}
+
+// groupContext is the context of f: the group is found from it.
+type groupContext struct {
+	context.Context
+	g     *Group
+	known anchor
+}
+
+func (gc *groupContext) Value(key any) any {
+	if key == (anchorKey{}) {
+		return gc.known
+	}
+	return gc.Context.Value(key)
+}
+
+// tells reports whether the group itself cancels c when its context ends, so that c need not be hooked.
+func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.o.Shield }
+
+// WithGroup runs f here, with a context under which every call belongs to the group: made by Go, Do, Run, After, NewPromise, New
+// and Submit, by f or by its members, until the last has ended. WithGroup returns when f has returned and every member is
+// done; on a task it waits suspended.
+//
+// A member that fails, or an error of f, cancels the other members and the context of f (see KeepGoing). All errors come
+// back joined, whether one or many: errors.Is and errors.As find each. When ctx ends, the members are cancelled and still
+// waited for, and the error is ctx's too. If f panics, the members are cancelled and waited for, then the panic goes on. A
+// group inside a group: its calls belong to both. [Detach] leaves them.
+//
+// Errors of its own: those of a wait, ErrDeadlock when a member waits for the caller; then the members are cancelled.
+//
+//go:noinline
+func WithGroup(ctx context.Context, o *GroupOptions, f func(ctx context.Context) error) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if f == nil {
+		misuse("WithGroup: nil function")
+	}
+	pc := goid.CallerPC()
+	g := newGroup(ctx, o)
+	stop := g.follow(ctx)
+	defer stop()
+	var err error
+	returned := false
+	defer func() {
+		if !returned { // a panic, or runtime.Goexit
+			g.fail(nil, true)
+			g.await(ctx, pc)
+		}
+	}()
+	err = f(g.ctx)
+	returned = true
+	if err != nil {
+		g.fail(nil, false)
+	}
+	werr := g.await(ctx, pc)
+	return g.result(ctx, err, werr)
+}
+
+func newGroup(ctx context.Context, o *GroupOptions) *Group {
+	g := new(Group)
+	if o != nil {
+		g.o = *o
+	}
+	if g.o.Limit < 0 || g.o.Timeout < 0 {
+		misuse("GroupOptions: negative Limit or Timeout")
+	}
+	base := ctx
+	if g.o.Shield {
+		base = context.WithoutCancel(ctx)
+	}
+	inner, end := context.WithCancelCause(base)
+	g.end = end
+	up, _ := ctx.Value(anchorKey{}).(anchor)
+	known := anchor{up.call, &link{set: &g.set, group: g, up: up.sets}}
+	g.ctx = &groupContext{inner, g, known}
+	g.set.lock = &g.mu
+	g.many.each = g.set.each
+	return g
+}
+
+// follow has the group end with ctx and after its Timeout.
+func (g *Group) follow(ctx context.Context) (stop func()) {
+	stopCtx := func() bool { return false }
+	if !g.o.Shield {
+		stopCtx = context.AfterFunc(ctx, func() { g.cancel(causeOf(ctx), false) })
+	}
+	var timer *time.Timer
+	if g.o.Timeout > 0 {
+		timer = time.AfterFunc(g.o.Timeout, func() { g.cancel(context.DeadlineExceeded, false) })
+	}
+	return func() {
+		stopCtx()
+		if timer != nil {
+			timer.Stop()
+		}
+		g.end(context.Canceled)
+	}
+}
+
+// await waits until no member is left, and closes the group.
+func (g *Group) await(ctx context.Context, pc uintptr) error {
+	var failed error
+	for tries := 0; ; tries++ {
+		g.mu.Lock()
+		if g.set.n == 0 {
+			g.closed = true
+			g.mu.Unlock()
+			return failed
+		}
+		g.mu.Unlock()
+		// The members are waited for also when ctx is over: they have been cancelled.
+		err := waitOn(context.WithoutCancel(ctx), pc, "the members of a group", func(w *wait) bool {
+			w.onMany.Store(&g.many)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.set.n == 0 {
+				return false
+			}
+			g.waiters.add(w)
+			return true
+		}, func(w *wait) {
+			g.mu.Lock()
+			g.waiters.remove(w)
+			g.mu.Unlock()
+		})
+		if err == nil {
+			continue
+		}
+		failed = err
+		g.cancel(err, true)
+		if tries > 0 || errors.Is(err, ErrCannotWait) {
+			g.mu.Lock()
+			g.closed = true
+			g.mu.Unlock()
+			return failed
+		}
+	}
+}
+
+// result joins the errors.
+func (g *Group) result(ctx context.Context, ferr, werr error) error {
+	g.mu.Lock()
+	errs := g.errs
+	cause := g.cause
+	g.mu.Unlock()
+	var all []error
+	if ferr != nil && !g.ownEnd(ferr, cause) {
+		all = append(all, ferr)
+	}
+	for _, err := range errs {
+		if !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, err) }) {
+			all = append(all, err)
+		}
+	}
+	if werr != nil {
+		all = append(all, werr)
+	}
+	if !g.o.Shield && ctx.Err() != nil && !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, ctx.Err()) }) {
+		all = append(all, endedWait("a group", ctx))
+	}
+	return errors.Join(all...)
+}
+
+// ownEnd reports whether f's error only says that the group was cancelled, by itself or by its Timeout.
+func (g *Group) ownEnd(err, cause error) bool {
+	if cause == nil || g.failed {
+		// A member has failed, and f returns what its context says: the member's error is the group's.
+		return g.failed && len(g.errs) > 0 && errors.Is(err, context.Canceled)
+	}
+	return errors.Is(err, g.ctx.Err()) || errors.Is(err, cause)
+}
+
+// Cancel cancels the members and the context of f with cause (nil: context.Canceled). It is not an error of the group by itself.
+func (g *Group) Cancel(cause error) {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	g.cancel(cause, false)
+}
+
+// cancel cancels everything once; failed: because something has failed.
+func (g *Group) cancel(cause error, failed bool) {
+	g.mu.Lock()
+	if g.cause != nil {
+		g.mu.Unlock()
+		return
+	}
+	g.cause, g.failed = cause, failed
+	members := g.set.calls()
+	g.mu.Unlock()
+	g.end(cause)
+	for _, c := range members {
+		c.Cancel(cause)
+	}
+}
+
+// fail ends the others because of err, or of f.
+func (g *Group) fail(err error, always bool) {
+	if err == nil {
+		err = errGroupFailed
+	}
+	if always || !g.o.KeepGoing {
+		g.cancel(err, true)
+	}
+}
+
+var errGroupFailed = errors.New("hop: the group's function failed")
+
+// left is told of a member's end.
+func (g *Group) left(c *Call, n *linkNode) {
+	state := c.raw()
+	g.mu.Lock()
+	if !g.set.remove(n) {
+		g.mu.Unlock()
+		return
+	}
+	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
+		c.look()
+		g.errs = append(g.errs, c.err)
+	}
+	cancel := state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled
+	if !cancel && g.set.n == 0 {
+		g.waiters.wakeAll()
+	}
+	g.mu.Unlock()
+	if cancel {
+		g.cancel(c.err, state == Failed)
+		g.mu.Lock()
+		if g.set.n == 0 {
+			g.waiters.wakeAll()
+		}
+		g.mu.Unlock()
+	}
+	g.release(c)
+}
+
+// CurrentGroup returns the innermost group that calls made with ctx join, or nil.
+func CurrentGroup(ctx context.Context) *Group {
+	a, _ := ctx.Value(anchorKey{}).(anchor)
+	for l := a.sets; l != nil; l = l.up {
+		if l.group != nil {
+			return l.group
+		}
+	}
+	return nil
+}
+
+// Add makes c a member, wherever it was made. A call that is done is looked at like any member that ends. On a group
+// whose WithGroup has returned it panics.
+func (g *Group) Add(c *Call) {
+	if c == nil {
+		misuse("Group.Add: nil call")
+	}
+	n := &linkNode{c: c, group: g}
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		misuse("Group.Add: the group is over")
+	}
+	if g.set.has(c) {
+		g.mu.Unlock()
+		return
+	}
+	g.set.add(n)
+	cause := g.cause
+	g.mu.Unlock()
+	c.OnDone(func() { g.left(c, n) })
+	if cause != nil {
+		c.Cancel(cause)
+	}
+	g.mu.Lock()
+	w := g.waiters.first() // it looks for deadlocks again, with c
+	if w != nil {
+		w.wake()
+	}
+	g.mu.Unlock()
+}
+
+// Cancelled reports whether the group was cancelled, by Cancel, its Timeout, a failure or the end of its context.
+func (g *Group) Cancelled() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cause != nil
+}
+
+// Calls returns the members that are not done, oldest first.
+func (g *Group) Calls() []*Call {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.set.calls()
+}

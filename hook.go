@@ -1,0 +1,209 @@
+package hop
+
+import (
+	"context"
+	"unsafe"
+)
+
+// How the end of a context reaches the calls made under it.
+//
+// A call is hooked to its parent context only when somebody looks at it: waits for it, asks for its Done, registers an
+// OnDone, or makes a call or a context under it. Until then the end of the parent is found by asking parent.Err, at
+// submission, at the start and at the end of the function, which costs nothing.
+//
+// A parent that is a call keeps the hooked calls in a list (kids). Locks are taken from child to parent, never the other
+// way: who tells the kids has taken them off the list and released its lock.
+
+// A kid is told when the context of the call whose list it is in ends.
+type kid struct {
+	call       *Call // who is told; nil: nobody, the entry only keeps the upper call hooked
+	up         *Call // whose list it is in, guarded by that call's mu
+	prev, next *kid
+}
+
+// A kidList is a circular list through its last entry.
+type kidList struct{ last *kid }
+
+func (l *kidList) empty() bool { return l.last == nil }
+
+func (l *kidList) add(k *kid) {
+	if l.last == nil {
+		k.prev, k.next = k, k
+	} else {
+		k.prev, k.next = l.last, l.last.next
+		k.prev.next, k.next.prev = k, k
+	}
+	l.last = k
+}
+
+func (l *kidList) remove(k *kid) {
+	if k.next == k {
+		l.last = nil
+	} else {
+		k.prev.next, k.next.prev = k.next, k.prev
+		if l.last == k {
+			l.last = k.prev
+		}
+	}
+	k.prev, k.next = nil, nil
+}
+
+// take empties the list and returns its entries as a chain through next.
+func (l *kidList) take() *kid {
+	last := l.last
+	if last == nil {
+		return nil
+	}
+	l.last = nil
+	first := last.next
+	last.next = nil
+	for k := first; k != nil; k = k.next {
+		k.up = nil
+	}
+	return first
+}
+
+func (k *kid) tellAll() {
+	for k != nil {
+		next := k.next
+		k.prev, k.next = nil, nil
+		if k.call != nil {
+			k.call.parentEnded()
+		}
+		k = next
+	}
+}
+
+// addKid has k told of the end of c's context.
+func (c *Call) addKid(k *kid) {
+	c.mu.Lock()
+	x := c.more()
+	if c.has(flagCancel) {
+		c.mu.Unlock()
+		k.tellAll()
+		return
+	}
+	k.up = c
+	x.kids.add(k)
+	c.mu.Unlock()
+	c.hook()
+}
+
+// dropKid takes k back. The lock of the call that k belongs to may be held.
+func (c *Call) dropKid(k *kid) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.up != c {
+		return
+	}
+	x := c.more()
+	k.up = nil
+	x.kids.remove(k)
+	if c.isDone() {
+		c.unhookDone(x)
+	}
+}
+
+// watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
+func (c *Call) watch() {
+	if !c.done() && !c.has(flagCancel) {
+		c.hook()
+	}
+}
+
+// hook registers the call with its parent context, if it is not.
+func (c *Call) hook() {
+	up, isCall := c.parent.(*callContext)
+	if !isCall && c.parent.Done() == nil {
+		return
+	}
+	if g, ok := c.parent.(*groupContext); ok && g.tells(c) {
+		return
+	}
+	c.mu.Lock()
+	x := c.more()
+	if x.hooked || c.has(flagCancel) {
+		c.mu.Unlock()
+		return
+	}
+	x.hooked = true
+	c.mu.Unlock()
+	if isCall {
+		x.kid.call = c
+		(*Call)(up).addKid(&x.kid)
+		c.hookedLate(x, nil)
+		return
+	}
+	stop := context.AfterFunc(c.parent, c.parentEnded)
+	unhook := func() { stop() }
+	if a, ok := c.parent.Value(anchorKey{}).(anchor); ok && a.call != nil {
+		// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
+		a.call.addKid(&x.kid)
+		unhook = func() {
+			stop()
+			a.call.dropKid(&x.kid)
+		}
+	}
+	c.hookedLate(x, unhook)
+}
+
+// hookedLate ends hook: a call that has ended meanwhile has found nothing yet to take back.
+func (c *Call) hookedLate(x *callMore, unhook func()) {
+	c.mu.Lock()
+	x.unhook = unhook
+	if c.isDone() {
+		x.hooked = true
+		c.unhookDone(x)
+	}
+	c.mu.Unlock()
+}
+
+// unhookDone takes the hook back when the call is done and has nobody to tell any more. It needs mu.
+func (c *Call) unhookDone(x *callMore) {
+	if x.timer != nil {
+		x.timer.Stop()
+		x.timer = nil
+	}
+	if !x.hooked || !x.kids.empty() {
+		return
+	}
+	if up, ok := c.parent.(*callContext); ok {
+		x.hooked = false
+		(*Call)(up).dropKid(&x.kid)
+	} else if x.unhook != nil {
+		x.hooked = false
+		x.unhook()
+		x.unhook = nil
+	}
+}
+
+// sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.
+func sameContext(a, b context.Context) bool {
+	type words [2]unsafe.Pointer
+	return *(*words)(unsafe.Pointer(&a)) == *(*words)(unsafe.Pointer(&b))
+}
+
+// An anchor is what a context knows of hop: the nearest call, and the groups and trackers that calls made with it join.
+type anchor struct {
+	call *Call
+	sets *link
+}
+
+// inherit takes over what ctx knows.
+func (c *Call) inherit(ctx context.Context) {
+	if up, ok := ctx.(*callContext); ok {
+		c.sets = (*Call)(up).sets
+	} else if a, ok := ctx.Value(anchorKey{}).(anchor); ok {
+		c.sets = a.sets
+	}
+	if labelsIn(ctx) {
+		c.set(flagLabels)
+	}
+}
+
+// CurrentCall returns the call whose function ctx was given to, or was derived from the context of; nil if there is
+// none. It is the way to one's own Pending's Call. It follows async-kernel's current_pending.
+func CurrentCall(ctx context.Context) *Call {
+	a, _ := ctx.Value(anchorKey{}).(anchor)
+	return a.call
+}

@@ -1,0 +1,141 @@
+package hop
+
+import (
+	"sync/atomic"
+
+	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/thread"
+)
+
+// A Host is a foreign event loop that a [Loop] runs inside as a guest: a GUI toolkit's, a JavaScript engine's. A *Loop is a
+// Host too, so loops nest.
+//
+// Post has f run by the host, one after another, on the host's one thread, always at the same depth of C calls. It must be safe from
+// any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
+// more; its guests then end: every call in them with ErrStopped.
+//
+// It follows async-kernel's hosts and trio's guest mode.
+type Host interface {
+	Post(f func()) error
+}
+
+// A guest is driven in ticks: functions posted to the host, each of which runs a bounded number of items, so that
+// the host's own work and other guests get their turns. Only one tick is on its way at a time: it is posted by whoever sends
+// to a mailbox that sleeps, or by the tick before that has not finished.
+const tickItems = 64
+
+type hostState struct {
+	state atomic.Int32 // tickIdle, ticking, hostDead
+	again bool         // a tick came while one ran
+	g     atomic.Uintptr
+	tid   atomic.Uint64
+	fail  atomic.Pointer[error]
+}
+
+const (
+	tickIdle = iota
+	ticking
+	hostDead
+)
+
+func (l *Loop) startGuest() {
+	l.s.notify = l.callHost
+	l.s.box.Sleep()
+	if h, ok := l.o.Host.(*Loop); ok {
+		h.check()
+		if !h.addGuest(l) {
+			l.hostFailed(refuse(ErrStopped, "%v takes no guests: it stops", h))
+		}
+	}
+}
+
+func (l *Loop) addGuest(g *Loop) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stop != running {
+		return false
+	}
+	l.guests = append(l.guests, g)
+	return true
+}
+
+// callHost has the host run a tick.
+func (l *Loop) callHost() {
+	var err error
+	if h, ok := l.o.Host.(*Loop); ok {
+		err = h.postInternal(l.tick)
+	} else {
+		err = l.o.Host.Post(l.tick)
+	}
+	if err != nil {
+		go l.hostFailed(err) // the sender may hold locks
+	}
+}
+
+// tick runs on the host.
+func (l *Loop) tick() {
+	if !l.host.state.CompareAndSwap(tickIdle, ticking) {
+		// The host runs its own loop inside a task of ours. Tasks cannot be switched there: later.
+		l.host.again = true
+		return
+	}
+	if self() == nil {
+		l.host.g.Store(goid.Self())
+		l.host.tid.Store(thread.ID())
+	}
+	s := l.s
+	s.budget = tickItems
+	s.drive()
+	more := s.budget == 0 || l.host.again
+	l.host.again = false
+	if s.over {
+		s.endIdle()
+		l.gone()
+		return
+	}
+	l.host.state.Store(tickIdle)
+	if err := l.host.fail.Load(); err != nil {
+		l.hostFailed(*err)
+	} else if more {
+		l.callHost()
+	}
+}
+
+// onHost reports whether the calling goroutine, which hop does not know, is the host's own.
+func (l *Loop) onHost() bool {
+	return l.host.g.Load() == goid.Self() && l.host.tid.Load() == thread.ID() && !l.ended.IsSet()
+}
+
+// hostFailed ends a guest whose host takes no more ticks. Its tasks cannot be resumed, so they cannot unwind.
+func (l *Loop) hostFailed(err error) {
+	l.host.fail.Store(&err)
+	if !l.host.state.CompareAndSwap(tickIdle, hostDead) {
+		return // the tick that runs sees to it, or it has been seen to
+	}
+	l.mu.Lock()
+	l.stop = finished
+	hooks := len(l.hooks)
+	l.mu.Unlock()
+	s := l.s
+	s.closing.Store(true)
+	s.box.Raise(dead)
+	gone := &CancelError{refuse(ErrStopped, "the host of %v has failed: %v", l, err)}
+	l.eachQueued(func(c *Call) {
+		c.Cancel(gone.Cause)
+	})
+	lost := 0
+	for c := s.live.first; c != nil; c = c.nextLive {
+		lost++
+		for _, call := range append(c.under, c.cur.Load()) {
+			if call != nil {
+				call.Cancel(gone.Cause)
+				call.finish(Cancelled, gone)
+			}
+		}
+	}
+	if lost > 0 || hooks > 0 || l.locals.any() {
+		s.logger().Error("hop: a host has failed: what its guest had suspended cannot be unwound",
+			"loop", l.o.Name, "err", err, "tasks", lost, "shutdown functions", hooks, "locals", l.locals.len())
+	}
+	l.gone()
+}

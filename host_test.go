@@ -1,0 +1,418 @@
+package hop_test
+
+// S39: loops as guests of foreign loops and of each other.
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+)
+
+// toolkit is a foreign event loop as a GUI toolkit has one: an unbounded queue of functions, run one by one on one
+// goroutine.
+type toolkit struct {
+	mu     sync.Mutex
+	queue  []func()
+	wake   chan struct{}
+	broken error // what Post returns once it is set
+	quit   bool
+	done   chan struct{}
+	id     string // the number of its goroutine
+}
+
+func newToolkit(t testing.TB) *toolkit {
+	k := &toolkit{wake: make(chan struct{}, 1), done: make(chan struct{})}
+	ready := make(chan struct{})
+	go func() {
+		defer close(k.done)
+		k.id = goid()
+		close(ready)
+		for {
+			k.mu.Lock()
+			if len(k.queue) == 0 {
+				quit := k.quit
+				k.mu.Unlock()
+				if quit {
+					return
+				}
+				<-k.wake
+				continue
+			}
+			f := k.queue[0]
+			k.queue = k.queue[1:]
+			k.mu.Unlock()
+			f()
+		}
+	}()
+	<-ready
+	t.Cleanup(func() {
+		k.end(false)
+		recv(t, "the toolkit's end", k.done)
+	})
+	return k
+}
+
+func (k *toolkit) Post(f func()) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.broken != nil {
+		return k.broken
+	}
+	k.queue = append(k.queue, f)
+	k.signal()
+	return nil
+}
+
+func (k *toolkit) signal() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+var errToolkitGone = errors.New("the toolkit is gone")
+
+// fail makes every Post from now on fail; with drop, what is queued is dropped, as when the window is closed.
+func (k *toolkit) fail(drop bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.broken = errToolkitGone
+	if drop {
+		k.queue = nil
+	}
+}
+
+func (k *toolkit) end(drop bool) {
+	k.fail(drop)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.quit = true
+	k.signal()
+}
+
+func TestS39_AGuestRunsOnItsHost(t *testing.T) {
+	noLeak(t)
+	k := newToolkit(t)
+	l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k})
+	posted := make(chan bool, 1)
+	l.Post(func() { posted <- l.Here() && hop.CurrentLoop() == l })
+	if !recv(t, "a posted function", posted) {
+		t.Error("a posted function is not on the guest loop")
+	}
+	pr := hop.NewPromise[int](bg)
+	a := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		if err := hop.Sleep(ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+		return pr.Pending().Wait(ctx)
+	})
+	untilWaiting(t, a.Call())
+	ticks := make(chan struct{})
+	k.Post(func() { close(ticks) }) // the host goes on while the guest's task waits
+	recv(t, "the host's own function", ticks)
+	pr.Resolve(2)
+	if v := must(t, a); v != 2 {
+		t.Errorf("got %d", v)
+	}
+	// What does not wait runs inside the host's own function, on its goroutine or a coroutine of that: never at the same
+	// time as the host.
+	var inside sync.Mutex
+	for range 100 {
+		hop.Go(bg, l, func(context.Context) (int, error) {
+			if !inside.TryLock() {
+				t.Error("the guest runs while its host does")
+				return 0, nil
+			}
+			runtime.Gosched()
+			inside.Unlock()
+			return 0, nil
+		})
+		k.Post(func() {
+			if !inside.TryLock() {
+				t.Error("the host runs while its guest does")
+				return
+			}
+			runtime.Gosched()
+			inside.Unlock()
+		})
+	}
+	must(t, hop.Go(bg, l, value(1)))
+	if k.Post(func() {
+		if hop.CurrentLoop() != nil {
+			t.Error("in the host's own function CurrentLoop is not nil")
+		}
+	}) != nil {
+		t.Error("Post fails")
+	}
+}
+
+func TestS39_TheHostKnowsItsPlaceWhileAGuestRuns(t *testing.T) {
+	host := newLoop(t, &hop.LoopOptions{Name: "host"})
+	guest := newLoop(t, &hop.LoopOptions{Name: "guest", Host: host})
+	for range 10 {
+		g := hop.Go(bg, guest, func(ctx context.Context) (*hop.Loop, error) { return hop.CurrentLoop(), hop.Yield(ctx) })
+		h := hop.Go(bg, host, func(ctx context.Context) (*hop.Loop, error) { return hop.CurrentLoop(), hop.Yield(ctx) })
+		if l := must(t, g); l != guest {
+			t.Errorf("in the guest's task CurrentLoop is %v", l)
+		}
+		if l := must(t, h); l != host {
+			t.Errorf("in the host's task CurrentLoop is %v", l)
+		}
+	}
+}
+
+func TestS39_TwoGuestsShareAHostFairly(t *testing.T) {
+	hosts := map[string]func(t *testing.T) hop.Host{
+		"toolkit": func(t *testing.T) hop.Host { return newToolkit(t) },
+		"loop":    func(t *testing.T) hop.Host { return newLoop(t, nil) },
+	}
+	for name, make := range hosts {
+		t.Run(name, func(t *testing.T) {
+			host := make(t)
+			greedy, modest := newLoop(t, &hop.LoopOptions{Host: host}), newLoop(t, &hop.LoopOptions{Host: host})
+			// The greedy guest always has more to do. Everything here runs on the host's thread, so plain variables do.
+			turns, stop := 0, false
+			var again func()
+			again = func() {
+				turns++
+				if !stop {
+					greedy.Post(again)
+				}
+			}
+			for range 100 {
+				greedy.Post(again)
+			}
+			for range 20 { // the other guest and the host get their turns all the same
+				must(t, hop.Go(bg, modest, func(ctx context.Context) (int, error) { return 0, hop.Yield(ctx) }))
+				hosted := postTo(host)
+				recv(t, "the host's own function", hosted)
+			}
+			before := must(t, hop.Go(bg, modest, func(context.Context) (int, error) { return turns, nil }))
+			eventually(t, "the greedy guest goes on too", func() bool {
+				return must(t, hop.Go(bg, modest, func(context.Context) (int, error) { return turns, nil })) > before
+			})
+			must(t, hop.Go(bg, modest, func(context.Context) (int, error) { stop = true; return 0, nil }))
+			must(t, hop.Go(bg, greedy, value(1)))
+		})
+	}
+}
+
+// postTo posts a function of the host's own and returns what it closes.
+func postTo(h hop.Host) <-chan struct{} {
+	ch := make(chan struct{})
+	if err := h.Post(func() { close(ch) }); err != nil {
+		panic(err)
+	}
+	return ch
+}
+
+func TestS39_AShareIsBounded(t *testing.T) {
+	// Two guests with ten thousand functions each: neither is through before the other has begun.
+	k := newToolkit(t)
+	a, b := newLoop(t, &hop.LoopOptions{Host: k}), newLoop(t, &hop.LoopOptions{Host: k})
+	busy, release := started()
+	k.Post(func() { <-busy })
+	const n = 10_000
+	var doneA, doneB, bWhenAEnds, aWhenBEnds int
+	for i := range n {
+		a.Post(func() {
+			doneA++
+			if i == n-1 {
+				bWhenAEnds = doneB
+			}
+		})
+	}
+	for i := range n {
+		b.Post(func() {
+			doneB++
+			if i == n-1 {
+				aWhenBEnds = doneA
+			}
+		})
+	}
+	release()
+	must(t, hop.Go(bg, a, value(1)))
+	must(t, hop.Go(bg, b, value(1)))
+	if bWhenAEnds < n/10 && aWhenBEnds < n/10 {
+		t.Errorf("when one had done its %d, the other had done %d and %d", n, bWhenAEnds, aWhenBEnds)
+	}
+	if bWhenAEnds < n/10 {
+		t.Errorf("the second guest had done %d when the first had done all its %d", bWhenAEnds, n)
+	}
+}
+
+func TestS39_AHostThatFailsEndsItsGuests(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		t.Run(map[bool]string{false: "queue kept", true: "queue dropped"}[drop], func(t *testing.T) {
+			k := newToolkit(t)
+			var j journal
+			l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k, Logger: j.logger()})
+			suspended := hop.Go(bg, l, func(ctx context.Context) (int, error) { return hop.NewPromise[int](ctx).Pending().Wait(ctx) }, hop.Name("left behind"))
+			untilWaiting(t, suspended.Call())
+			timer := hop.After(bg, time.Hour, l, value(1))
+			in, enter := started()
+			busy, release := started()
+			defer release()
+			running := hop.Go(bg, l, func(context.Context) (int, error) { enter(); <-busy; return 1, nil })
+			recv(t, "the running call", in)
+			queued := hop.Go(bg, l, value(1))
+			k.fail(drop)
+			release()
+			eventually(t, "the guest has found out", func() bool { return errors.Is(l.Post(func() {}), hop.ErrStopped) })
+			for _, p := range []*hop.Pending[int]{suspended, timer, queued} {
+				if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) && !(p == queued && err == nil) {
+					t.Errorf("%v ended with %v, want ErrStopped", p.Call(), err)
+				}
+			}
+			waitErr(t, running) // it has returned; what it gave is the state's business
+			recv(t, "the guest's end", l.Stopped())
+			within(t, patience, "Close", func() { l.Close() })
+			wantIs(t, l.Post(func() {}), hop.ErrStopped)
+		})
+	}
+}
+
+func TestS39_WhatAFailedHostLeavesBehindIsReported(t *testing.T) {
+	// The host's thread is gone: a suspended task cannot be resumed there, nor anywhere else. It has ended all the same,
+	// and the journal says that its stack is still there.
+	k := newToolkit(t)
+	var j journal
+	l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k, Logger: j.logger()})
+	suspended := hop.Go(bg, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) }, hop.Name("left behind"))
+	untilWaiting(t, suspended.Call())
+	k.end(true)
+	recv(t, "the toolkit's end", k.done)
+	wantIs(t, waitErr(t, hop.Go(bg, l, value(1))), hop.ErrStopped) // this finds out
+	wantIs(t, waitErr(t, suspended), hop.ErrStopped)
+	recv(t, "the guest's end", l.Stopped())
+	eventually(t, "the report", func() bool { return len(j.lines("left behind")) > 0 })
+}
+
+func TestS39_AHostThatFailsFromTheStart(t *testing.T) {
+	k := newToolkit(t)
+	k.fail(true)
+	l := newLoop(t, &hop.LoopOptions{Host: k, Logger: new(journal).logger()})
+	wantIs(t, waitErr(t, hop.Go(bg, l, value(1))), hop.ErrStopped)
+	within(t, patience, "Close", func() { l.Close() })
+}
+
+func TestS39_ClosingTheHostLoopEndsItsGuests(t *testing.T) {
+	for _, how := range []string{"Close", "Shutdown"} {
+		t.Run(how, func(t *testing.T) {
+			noLeak(t)
+			host := newLoop(t, nil)
+			outer := newLoop(t, &hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+			inner := newLoop(t, &hop.LoopOptions{Host: outer, Logger: new(journal).logger()})
+			var ps []*hop.Pending[int]
+			for _, l := range []*hop.Loop{outer, inner} {
+				p := hop.Go(bg, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+				untilWaiting(t, p.Call())
+				ps = append(ps, p)
+			}
+			within(t, patience, how, func() {
+				if how == "Close" {
+					host.Close()
+				} else {
+					ctx, cancel := context.WithTimeout(bg, 50*time.Millisecond)
+					defer cancel()
+					host.Shutdown(ctx)
+				}
+			})
+			for i, l := range []*hop.Loop{outer, inner} {
+				wantIs(t, waitErr(t, hop.Go(bg, l, value(1))), hop.ErrStopped)
+				wantIs(t, waitErr(t, ps[i]), hop.ErrStopped)
+				recv(t, "the guest's end", l.Stopped())
+			}
+		})
+	}
+}
+
+func TestS39_StoppingAGuestLeavesTheHostAlone(t *testing.T) {
+	noLeak(t)
+	host := newLoop(t, nil)
+	for range 20 {
+		guest := hop.NewLoop(&hop.LoopOptions{Host: host})
+		p := hop.Go(bg, guest, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+		untilWaiting(t, p.Call())
+		within(t, patience, "Close", func() {
+			if err := guest.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		wantIs(t, waitErr(t, p), hop.ErrStopped)
+		must(t, hop.Go(bg, host, value(1)))
+	}
+}
+
+func TestS39_StoppingAGuestFromATaskOfItsHost(t *testing.T) {
+	noLeak(t)
+	host := newLoop(t, nil)
+	for name, stop := range map[string]func(ctx context.Context, l *hop.Loop) error{
+		"Close":    func(_ context.Context, l *hop.Loop) error { return l.Close() },
+		"Shutdown": func(ctx context.Context, l *hop.Loop) error { return l.Shutdown(ctx) },
+	} {
+		guest := newLoop(t, &hop.LoopOptions{Host: host})
+		p := hop.Go(bg, guest, func(ctx context.Context) (int, error) { return 3, hop.Sleep(ctx, 5*time.Millisecond) })
+		untilWaiting(t, p.Call())
+		// The task waits for its guest's end, which needs the host's thread.
+		if err := waitErr(t, hop.Go(bg, host, func(ctx context.Context) (int, error) { return 1, stop(ctx, guest) })); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !isDone(guest.Stopped()) {
+			t.Errorf("%s: the guest has not stopped", name)
+		}
+	}
+}
+
+func TestS39_StoppingTheHostFromATaskOfItsGuest(t *testing.T) {
+	for name, stop := range map[string]func(l *hop.Loop) error{
+		"Close":    (*hop.Loop).Close,
+		"Shutdown": func(l *hop.Loop) error { return l.Shutdown(bg) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			host := newLoop(t, nil)
+			guest := newLoop(t, &hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+			got := make(chan error, 1)
+			p := hop.Go(bg, guest, func(context.Context) (int, error) { got <- stop(host); return 0, nil })
+			wantIs(t, recv(t, name, got), hop.ErrDeadlock)
+			waitErr(t, p)
+			recv(t, "the host's end", host.Stopped())
+			within(t, patience, "Close of the guest", func() { guest.Close() })
+		})
+	}
+}
+
+func TestS39_AGuestSurvivesPanicsAndGoexitsAndSoDoesItsHost(t *testing.T) {
+	noLeak(t)
+	k := newToolkit(t)
+	l := newLoop(t, &hop.LoopOptions{Host: k, OnPanic: func(*hop.PanicError) {}})
+	for range 10 {
+		for _, yields := range []bool{false, true} {
+			p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+				if yields {
+					hop.Yield(ctx)
+				}
+				runtime.Goexit()
+				return 0, nil
+			})
+			wantIs(t, waitErr(t, p), hop.ErrGoexit)
+			p = hop.Go(bg, l, func(ctx context.Context) (int, error) {
+				if yields {
+					hop.Yield(ctx)
+				}
+				return panickingFunction()
+			})
+			wantIs(t, waitErr(t, p), errPanicValue)
+		}
+		l.Post(runtime.Goexit)
+		l.Post(func() { panic("posted") })
+		recv(t, "the host's own function", postTo(k))
+	}
+	must(t, hop.Go(bg, l, value(1)))
+}

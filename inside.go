@@ -1,0 +1,124 @@
+package hop
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// Yield lets the others run: in a task, everything that is in the loop's mailbox; elsewhere it is runtime.Gosched. It returns
+// nil, or an error that is ctx.Err() if ctx is over, ErrStopped or ErrCannotWait. It follows asyncio.sleep(0).
+//
+//go:noinline
+func Yield(ctx context.Context) error {
+	fb := self()
+	if fb == nil || fb.s == nil || fb.wait.co == nil {
+		runtime.Gosched()
+		if ctx.Err() != nil {
+			return endedWait("a yield", ctx)
+		}
+		return nil
+	}
+	return waitOn(ctx, goid.CallerPC(), "a yield", func(w *wait) bool {
+		w.wake()
+		return true
+	}, func(*wait) {})
+}
+
+// Sleep waits for at least d: a task suspended, a pool worker with its place given back. It returns nil, or an error that is
+// ctx.Err() and its cause if ctx ends first, ErrStopped or ErrCannotWait. In a task it costs no goroutine and no
+// allocation. It follows asyncio.sleep.
+//
+//go:noinline
+func Sleep(ctx context.Context, d time.Duration) error {
+	pc := goid.CallerPC()
+	if fb := self(); fb != nil && fb.wait.co != nil {
+		s := fb.s
+		return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
+			s.startTimer(&w.timer, w, d)
+			return true
+		}, func(w *wait) { s.stopTimer(&w.timer) })
+	}
+	var t *time.Timer
+	return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
+		seq := w.seq()
+		t = time.AfterFunc(d, func() { w.wakeAs(seq, woken) })
+		return true
+	}, func(*wait) { t.Stop() })
+}
+
+// Blocking runs f on [Workers] and returns its result: Do, for what would block. It follows anyio's to_thread.run_sync.
+//
+//go:noinline
+func Blocking[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	pc := goid.CallerPC()
+	p := newPending(ctx, f, pc, nil)
+	return p.result2(p.c.doOn(ctx, Workers(), pc))
+}
+
+// Recv receives from ch as <-ch does, without blocking a loop: ok is false when ch is closed and drained. err is that of
+// a wait; then nothing was received: a value that comes at the same moment is returned instead. In a task that has to
+// wait it costs a goroutine while it waits.
+//
+//go:noinline
+func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	select {
+	case v, ok = <-ch:
+		return v, ok, nil
+	default:
+	}
+	pc := goid.CallerPC()
+	fb := self()
+	if fb == nil || fb.s == nil {
+		// A goroutine may receive itself, but as everywhere a pool's worker gives its place back.
+		if fb != nil && fb.w == nil || fb == nil {
+			select {
+			case v, ok = <-ch:
+				return v, ok, nil
+			case <-ctx.Done():
+				return v, false, endedWait("a receive", ctx)
+			}
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return v, false, endedWait("a receive", ctx)
+	}
+	var got, answered Event
+	quit := make(chan struct{})
+	received := false
+	receive := func() {
+		select {
+		case v, ok = <-ch:
+			received = true
+		case <-quit:
+		}
+		got.Set()
+		answered.Set()
+	}
+	started := false
+	err = waitOn(ctx, pc, "a receive", func(w *wait) bool {
+		started = true
+		seq := w.seq()
+		go func() {
+			receive()
+			w.wakeAs(seq, woken)
+		}()
+		return true
+	}, func(*wait) {})
+	if !started {
+		return v, false, err
+	}
+	if err != nil {
+		close(quit)
+		<-answered.done() // at once: the receiver has been told to stop
+		if received {
+			return v, ok, nil
+		}
+	}
+	return v, ok, err
+}

@@ -1,0 +1,148 @@
+// Package mailbox is the queue in front of a loop: many senders, one receiver, one order.
+//
+// The queue is a ring under a mutex. What makes it fast is not the absence of a lock but how seldom the
+// receiver takes it: once for a batch, which it then reads without a lock, in place. Senders only ever write
+// behind the batch, and a ring that has to grow is copied, so the slots of a batch do not change while it is read;
+// they are cleared when the next batch is taken.
+package mailbox
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// batch bounds how much is taken at once, so that a receiver with much to do still looks at its clock.
+const batch = 256
+
+// A Level says who may still send: a message of a lower level than the box's is refused.
+type Level uint8
+
+// A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Tail may be called from anywhere; the
+// other methods are the receiver's.
+type Box[T any] struct {
+	mu     sync.Mutex
+	level  Level
+	asleep bool
+	ring   []T           // len is a power of two
+	head   uint64        // first slot in use; [head, taken) is the receiver's batch
+	taken  uint64        // end of the batch
+	tail   atomic.Uint64 // end of what was sent; written under mu, read by a spinning receiver without
+
+	// The receiver's own view of its batch.
+	view []T
+	pos  uint64
+	end  uint64
+}
+
+// Push sends v. It reports whether v was accepted and whether the receiver sleeps and must be woken by the
+// caller: exactly one sender is told so for each Sleep.
+func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
+	b.mu.Lock()
+	if level < b.level {
+		b.mu.Unlock()
+		return false, false
+	}
+	tail := b.tail.Load()
+	if tail-b.head == uint64(len(b.ring)) {
+		b.grow()
+	}
+	b.ring[tail&uint64(len(b.ring)-1)] = v
+	b.tail.Store(tail + 1)
+	wake = b.asleep
+	b.asleep = false
+	b.mu.Unlock()
+	return true, wake
+}
+
+func (b *Box[T]) grow() {
+	ring := make([]T, max(16, 2*len(b.ring)))
+	for i := b.head; i != b.tail.Load(); i++ {
+		ring[i&uint64(len(ring)-1)] = b.ring[i&uint64(len(b.ring)-1)]
+	}
+	b.ring = ring
+}
+
+// Tail counts the messages that were ever accepted. A receiver that spins watches it.
+func (b *Box[T]) Tail() uint64 { return b.tail.Load() }
+
+// Raise refuses from now on what is below level; a box is never lowered. When it returns, every message that was
+// accepted is in the queue.
+func (b *Box[T]) Raise(level Level) {
+	b.mu.Lock()
+	b.level = max(b.level, level)
+	b.mu.Unlock()
+}
+
+// Level returns what the box refuses.
+func (b *Box[T]) Level() Level {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.level
+}
+
+// Next returns the next message of the batch.
+func (b *Box[T]) Next() (v T, ok bool) {
+	if b.pos == b.end {
+		return v, false
+	}
+	v = b.view[b.pos&uint64(len(b.view)-1)]
+	b.pos++
+	return v, true
+}
+
+// Refill clears the batch that was read and takes the next one; false: there is nothing.
+func (b *Box[T]) Refill() bool {
+	b.mu.Lock()
+	ok := b.refill()
+	b.mu.Unlock()
+	return ok
+}
+
+func (b *Box[T]) refill() bool {
+	var zero T
+	for mask := uint64(len(b.ring) - 1); b.head != b.taken; b.head++ {
+		b.ring[b.head&mask] = zero
+	}
+	tail := b.tail.Load()
+	b.taken = min(tail, b.head+batch)
+	if b.taken == b.head && len(b.ring) > 4*batch {
+		b.ring = nil // a burst is over: give its memory back
+	}
+	b.view, b.pos, b.end = b.ring, b.head, b.taken
+	return b.pos != b.end
+}
+
+// Sleep reports whether the receiver may sleep: nothing was there, and the next sender is told to wake it.
+// When it returns false, there is a batch to read.
+func (b *Box[T]) Sleep() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refill() {
+		return false
+	}
+	b.asleep = true
+	return true
+}
+
+// Awake takes back a Sleep that ended for another reason than a sender's wake; false: a sender has already
+// undertaken to wake.
+func (b *Box[T]) Awake() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.asleep
+	b.asleep = false
+	return was
+}
+
+// Each shows f what is queued, oldest first: all that was accepted and is not yet known to have been received.
+// Messages of the current batch are shown although the receiver may be at them. It may be called from anywhere and
+// holds the lock: f must not send.
+func (b *Box[T]) Each(f func(T) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := b.head; i != b.tail.Load(); i++ {
+		if !f(b.ring[i&uint64(len(b.ring)-1)]) {
+			return
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package mailbox_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/gohop/hop/internal/mailbox"
+)
+
+func TestOrderAndNothingLost(t *testing.T) {
+	const senders, each = 8, 5000
+	type msg struct{ from, n int }
+	var box mailbox.Box[msg]
+	wakes := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	for from := range senders {
+		wg.Go(func() {
+			for n := range each {
+				ok, wake := box.Push(msg{from, n}, 0)
+				if !ok {
+					t.Error("refused")
+				}
+				if wake {
+					wakes <- struct{}{}
+				}
+			}
+		})
+	}
+	var last [senders]int
+	for got := 0; got < senders*each; {
+		m, ok := box.Next()
+		if !ok {
+			if box.Sleep() {
+				<-wakes
+			}
+			continue
+		}
+		if m.n != last[m.from] {
+			t.Fatalf("sender %d: message %d, want %d", m.from, m.n, last[m.from])
+		}
+		last[m.from]++
+		got++
+	}
+	wg.Wait()
+	if _, ok := box.Next(); ok || box.Refill() {
+		t.Error("more than was sent")
+	}
+}
+
+func TestLevels(t *testing.T) {
+	var box mailbox.Box[int]
+	push := func(v int, l mailbox.Level) bool { ok, _ := box.Push(v, l); return ok }
+	if !push(1, 0) {
+		t.Error("an open box refuses")
+	}
+	box.Raise(1)
+	if push(2, 0) || !push(3, 1) {
+		t.Error("level 1 takes the wrong ones")
+	}
+	box.Raise(0)
+	if box.Level() != 1 {
+		t.Error("a box was lowered")
+	}
+	var got []int
+	for box.Refill() {
+		for v, ok := box.Next(); ok; v, ok = box.Next() {
+			got = append(got, v)
+		}
+	}
+	if len(got) != 2 || got[0] != 1 || got[1] != 3 {
+		t.Errorf("got %v, want [1 3]", got)
+	}
+}
+
+func TestGrowthWhileABatchIsRead(t *testing.T) {
+	var box mailbox.Box[int]
+	n := 0
+	for range 10 {
+		box.Push(n, 0)
+		n++
+	}
+	box.Refill()
+	for want := 0; want < n; want++ {
+		if n < 3000 {
+			for range 7 {
+				box.Push(n, 0)
+				n++
+			}
+		}
+		v, ok := box.Next()
+		if !ok {
+			if !box.Refill() {
+				t.Fatalf("empty at %d of %d", want, n)
+			}
+			v, _ = box.Next()
+		}
+		if v != want {
+			t.Fatalf("got %d, want %d", v, want)
+		}
+	}
+}
+
+func TestEachShowsTheBatchAndTheRest(t *testing.T) {
+	var box mailbox.Box[int]
+	for v := range 3 {
+		box.Push(v, 0)
+	}
+	box.Refill()
+	box.Push(3, 0)
+	sum := 0
+	box.Each(func(v int) bool { sum += v; return true })
+	if sum != 6 {
+		t.Errorf("sum %d, want 6", sum)
+	}
+}
+
+func BenchmarkPushAndTake(b *testing.B) {
+	var box mailbox.Box[func()]
+	f := func() {}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		box.Push(f, 0)
+		if i%1000 == 999 {
+			for box.Refill() {
+				for _, ok := box.Next(); ok; _, ok = box.Next() {
+				}
+			}
+		}
+	}
+}

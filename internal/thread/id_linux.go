@@ -1,0 +1,6 @@
+package thread
+
+import "syscall"
+
+// ID returns the id of the calling thread, 0 where there is none to be had.
+func ID() uint64 { return uint64(syscall.Gettid()) }

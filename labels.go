@@ -1,0 +1,34 @@
+package hop
+
+import (
+	"context"
+	"runtime/pprof"
+)
+
+// labelsIn reports whether ctx carries profile labels.
+func labelsIn(ctx context.Context) bool {
+	if up, ok := ctx.(*callContext); ok {
+		return (*Call)(up).has(flagLabels)
+	}
+	if ctx == context.Background() {
+		return false
+	}
+	found := false
+	pprof.ForLabels(ctx, func(string, string) bool {
+		found = true
+		return false
+	})
+	return found
+}
+
+// setLabels puts ctx's labels on the calling goroutine.
+func setLabels(ctx context.Context) { pprof.SetGoroutineLabels(ctx) }
+
+// resetLabels gives the calling goroutine the labels of the call below, which goes on there.
+func resetLabels(below *Call) {
+	if below != nil && below.has(flagLabels) {
+		pprof.SetGoroutineLabels(below.parent)
+		return
+	}
+	pprof.SetGoroutineLabels(context.Background())
+}

@@ -1,0 +1,175 @@
+package hop
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
+// deadlocks. All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
+type Limiter struct {
+	many manyWait
+
+	mu      sync.Mutex
+	n       int
+	taken   int
+	holders []*Call // who took, as far as they were calls, and nobody else has released since
+	waiters waitList
+	wanting map[*wait]*Call // the calls of those who wait
+}
+
+// NewLimiter makes a limiter of n places; n < 1 panics.
+func NewLimiter(n int) *Limiter {
+	if n < 1 {
+		misuse("NewLimiter(%d): it needs at least one place", n)
+	}
+	l := &Limiter{n: n}
+	l.many.any = true
+	l.many.each = l.eachHolder
+	l.many.open = l.someUnknown
+	return l
+}
+
+func (l *Limiter) check() {
+	if l == nil || l.n == 0 && l.many.each == nil {
+		misuse("a nil or zero Limiter: make one with NewLimiter")
+	}
+}
+
+// Acquire takes a place, waiting in line until one is free. When it returns an error it has taken none: one that is
+// ctx.Err() and its cause, a [DeadlockError] when every place is held by calls that wait for the caller, ErrStopped,
+// ErrCannotWait.
+//
+//go:noinline
+func (l *Limiter) Acquire(ctx context.Context) error {
+	l.check()
+	var c *Call
+	if fb := self(); fb != nil {
+		c = fb.cur.Load()
+	}
+	var mine *wait
+	granted := false
+	err := waitOn(ctx, goid.CallerPC(), "a place of a limiter", func(w *wait) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.taken < l.n && l.waiters.empty() {
+			l.take(c)
+			return false
+		}
+		mine = w
+		w.onMany.Store(&l.many)
+		if l.wanting == nil {
+			l.wanting = make(map[*wait]*Call)
+		}
+		l.wanting[w] = c
+		l.waiters.add(w)
+		return true
+	}, func(w *wait) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.waiters.remove(w) {
+			granted = true // a place was handed over at the same moment
+			return
+		}
+		delete(l.wanting, w)
+	})
+	_ = mine
+	if err != nil && granted {
+		l.Release()
+	}
+	return err
+}
+
+// take needs mu.
+func (l *Limiter) take(c *Call) {
+	l.taken++
+	if c != nil {
+		l.holders = append(l.holders, c)
+	}
+}
+
+// TryAcquire takes a place if one is free and nobody waits for it.
+func (l *Limiter) TryAcquire() bool {
+	l.check()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken >= l.n || !l.waiters.empty() {
+		return false
+	}
+	var c *Call
+	if fb := self(); fb != nil {
+		c = fb.cur.Load()
+	}
+	l.take(c)
+	return true
+}
+
+// Release gives a place back, to who waits longest. Without a place taken it panics. It may be called by another than
+// who acquired; hop then no longer knows who holds the others, and invents no deadlock.
+func (l *Limiter) Release() {
+	l.check()
+	var c *Call
+	if fb := self(); fb != nil {
+		c = fb.cur.Load()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken == 0 {
+		misuse("Limiter.Release: no place is taken")
+	}
+	l.taken--
+	if i := slices.Index(l.holders, c); i >= 0 {
+		l.holders = slices.Delete(l.holders, i, i+1)
+	} else if len(l.holders) > l.taken {
+		l.holders = nil // it was somebody's, and nobody knows whose
+	}
+	l.grant()
+}
+
+// SetLimit changes the number of places; n < 1 panics. Fewer take effect as places are released.
+func (l *Limiter) SetLimit(n int) {
+	l.check()
+	if n < 1 {
+		misuse("SetLimit(%d): a limiter needs at least one place", n)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n = n
+	l.grant()
+}
+
+// grant hands free places to those who wait. It needs mu.
+func (l *Limiter) grant() {
+	for l.taken < l.n {
+		w := l.waiters.first()
+		if w == nil {
+			return
+		}
+		c := l.wanting[w]
+		delete(l.wanting, w)
+		if w.wake() {
+			l.take(c)
+		}
+	}
+}
+
+func (l *Limiter) eachHolder(yield func(*Call) bool) {
+	l.mu.Lock()
+	holders := slices.Clone(l.holders)
+	l.mu.Unlock()
+	for _, c := range holders {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+// someUnknown reports whether somebody that hop does not know holds a place, or one is free.
+func (l *Limiter) someUnknown() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.holders) < l.n
+}

@@ -1,0 +1,477 @@
+package hop
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/thread"
+	"github.com/gohop/hop/internal/timerheap"
+)
+
+// LoopOptions are the options of a [Loop]; nil stands for the zero value.
+type LoopOptions struct {
+	// Name is shown in errors and reports, and finds a child again.
+	Name string
+	// Thread gives the loop an OS thread of its own, which no other goroutine runs on, which is never the process's first,
+	// and which ends with the loop. With Manual, the thread of the goroutine that calls Run is locked meanwhile.
+	Thread bool
+	// Host runs the loop inside this foreign loop, on its thread. It excludes Thread and Manual.
+	Host Host
+	// Manual leaves it to the caller to drive the loop with Run. What is submitted before is kept.
+	Manual bool
+	// Protected makes Close and Shutdown return ErrProtected: the loop stops with its parent, or with the
+	// mainthread.Run or RunLoop that made it.
+	Protected bool
+	// QueueLimit is how many calls may wait to start; Submit returns ErrFull beyond. 0: no limit.
+	QueueLimit int
+	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
+	StallAfter time.Duration
+	// OnPanic gets the panics that no caller can receive: a posted function's, an OnDone function's. It runs on the loop. nil:
+	// such a panic crashes the process, as in plain Go.
+	OnPanic func(*PanicError)
+	// Logger gets reports; nil: slog.Default().
+	Logger *slog.Logger
+}
+
+// A Loop is a portal to one place: an event loop on a goroutine or OS thread of its own, on a goroutine that the caller
+// gives it, or inside a foreign loop.
+//
+// It runs what enters it, in one order: posted functions, calls, timers as they fall due. Each runs as a task: a function that may
+// wait, with any of this package's waits, in straight-line code; meanwhile the loop runs others. Between two waits a
+// task has the loop for itself, so what belongs to a loop needs no lock. Tasks never leave the loop's thread.
+//
+// All methods are safe for concurrent use, also from the loop's own tasks. It follows async-kernel's Caller and Prefect's
+// EventLoopThread.
+type Loop struct {
+	s      *sched
+	o      LoopOptions
+	id     uint64
+	parent *Loop
+	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
+
+	mu       sync.Mutex
+	children []*Loop
+	guests   []*Loop
+	hooks    []func(context.Context) error
+	stop     stopLevel // what was asked for
+	below    bool      // children and guests have stopped
+	delayed  map[*delayed]struct{}
+	driver   uint64 // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
+	driving  bool
+	run      int // counts the Runs
+	ended    *Event
+	inner    bool // stopped by RunLoop or mainthread.Run
+
+	// On the loop only.
+	hook   *Call // the shutdown function that runs
+	host   hostState
+	locals localValues
+}
+
+// NewLoop makes a loop and starts it, unless it is Manual. Contradictory or negative options panic. The loop lives
+// until Close or Shutdown; one that is forgotten without either goes on.
+func NewLoop(o *LoopOptions) *Loop {
+	l := newLoop(o, nil)
+	l.startLoop()
+	return l
+}
+
+var lastLoopID atomic.Uint64
+
+func newLoop(o *LoopOptions, parent *Loop) *Loop {
+	l := &Loop{parent: parent, id: lastLoopID.Add(1), ended: new(Event)}
+	if o != nil {
+		l.o = *o
+	}
+	switch {
+	case l.o.Host != nil && l.o.Thread:
+		misuse("LoopOptions: Host and Thread exclude each other: a guest runs on its host's thread")
+	case l.o.Host != nil && l.o.Manual:
+		misuse("LoopOptions: Host and Manual exclude each other: a guest is driven by its host")
+	case l.o.QueueLimit < 0:
+		misuse("LoopOptions: negative QueueLimit %d", l.o.QueueLimit)
+	}
+	if l.o.Name == "" {
+		l.o.Name = "loop-" + strconv.FormatUint(l.id, 10)
+	}
+	l.s = newSched("loop "+strconv.Quote(l.o.Name), l)
+	if l.o.StallAfter >= 0 {
+		l.s.stall = newStall(l.s, l.o.StallAfter)
+	}
+	return l
+}
+
+func (l *Loop) startLoop() {
+	addLoop(l)
+	switch {
+	case l.o.Host != nil:
+		l.startGuest()
+	case l.o.Manual:
+		l.s.signal = make(chan struct{}, 1)
+	case l.o.Thread:
+		l.s.signal = make(chan struct{}, 1)
+		thread.Go(l.drive)
+	default:
+		l.s.signal = make(chan struct{}, 1)
+		go l.drive()
+	}
+}
+
+// drive is the loop's goroutine.
+func (l *Loop) drive() {
+	l.s.drive()
+	l.s.endIdle()
+	l.gone()
+}
+
+// check panics for a loop that NewLoop did not make.
+func (l *Loop) check() {
+	if l == nil || l.s == nil {
+		misuse("a nil or zero Loop: make one with NewLoop")
+	}
+}
+
+// Submit has c run on the loop, after what was accepted before. It does not block. Errors: ErrStopped, ErrFull,
+// ErrMismatch for a call that was submitted before; the call is then the caller's again.
+func (l *Loop) Submit(c *Call) error {
+	l.check()
+	var queue *atomic.Int64
+	if l.o.QueueLimit > 0 {
+		if !l.reserve() {
+			return refuse(ErrFull, "%v: %d calls wait to start: wait for one, or raise QueueLimit", l, l.o.QueueLimit)
+		}
+		queue = &l.queued
+	}
+	some, err := c.accept(l, queue)
+	if !some || err != nil {
+		if queue != nil {
+			queue.Add(-1)
+		}
+		return err
+	}
+	if l.s.send(c, open) || l.mayStillSubmit(c) && l.s.send(c, told) {
+		return nil
+	}
+	c.unaccept()
+	return refuse(ErrStopped, "%v takes no more calls: it stops", l)
+}
+
+// reserve counts one more call in the queue, if there is room.
+func (l *Loop) reserve() bool {
+	limit := int64(l.o.QueueLimit)
+	if l.queued.Add(1) <= limit {
+		return true
+	}
+	// Calls whose context is over do not count, but nobody may have looked.
+	l.eachQueued(func(c *Call) { c.settled() })
+	if l.queued.Load() <= limit {
+		return true
+	}
+	l.queued.Add(-1)
+	return false
+}
+
+// eachQueued calls f for the calls in the mailbox.
+func (l *Loop) eachQueued(f func(*Call)) {
+	var calls []*Call
+	l.s.box.Each(func(it item) bool {
+		if c, ok := it.(*Call); ok {
+			calls = append(calls, c)
+		}
+		return true
+	})
+	for _, c := range calls {
+		f(c)
+	}
+}
+
+// Post has f run on the loop, as a task without a result: the cheapest way in, about 30 ns and no allocation for a loop that
+// is busy. It does not block. f may wait; when the loop is closed, its wait ends with ErrStopped. A panic of f goes to
+// OnPanic. The error is ErrStopped. It follows async-kernel's call_direct.
+func (l *Loop) Post(f func()) error {
+	l.check()
+	if f == nil {
+		misuse("Post: nil function")
+	}
+	if !l.s.send(posted(f), open) {
+		return refuse(ErrStopped, "%v takes no more functions: it stops", l)
+	}
+	return nil
+}
+
+// postInternal is Post for guests, which must be able to stop in order while their host does.
+func (l *Loop) postInternal(f func()) error {
+	if !l.s.send(posted(f), internal) {
+		return refuse(ErrStopped, "%v has stopped", l)
+	}
+	return nil
+}
+
+// submitAfter has c run on the loop in d.
+func (l *Loop) submitAfter(c *Call, d time.Duration) error {
+	l.check()
+	some, err := c.accept(l, nil)
+	if !some || err != nil {
+		return err
+	}
+	t := &delayed{c: c, l: l}
+	l.mu.Lock()
+	if l.stop != running {
+		l.mu.Unlock()
+		c.unaccept()
+		return refuse(ErrStopped, "%v takes no more calls: it stops", l)
+	}
+	if l.delayed == nil {
+		l.delayed = make(map[*delayed]struct{})
+	}
+	l.delayed[t] = struct{}{}
+	l.mu.Unlock()
+	c.mu.Lock()
+	c.more().delay = t
+	over := c.isDone()
+	c.mu.Unlock()
+	if !over {
+		l.s.startTimer(&t.timer, t, d)
+	}
+	if c.done() {
+		t.drop()
+	}
+	return nil
+}
+
+// A delayed call waits for its time.
+type delayed struct {
+	timer timerheap.Timer[timed]
+	c     *Call
+	l     *Loop
+}
+
+func (t *delayed) due(s *sched) {
+	t.forget()
+	s.send(t.c, internal)
+}
+
+// drop takes the timer back: the call has ended.
+func (t *delayed) drop() {
+	t.l.s.stopTimer(&t.timer)
+	t.forget()
+}
+
+func (t *delayed) forget() {
+	t.l.mu.Lock()
+	delete(t.l.delayed, t)
+	t.l.mu.Unlock()
+}
+
+// Here reports whether the calling goroutine is on the loop: runs one of its tasks, or is the goroutine of its host.
+// It follows Prefect's in_global_loop.
+func (l *Loop) Here() bool {
+	l.check()
+	return l.here(self())
+}
+
+func (l *Loop) here(fb *fiber) bool {
+	if fb != nil {
+		return fb.s == l.s
+	}
+	return l.o.Host != nil && l.onHost()
+}
+
+// Run drives a Manual loop on the calling goroutine until ctx ends or the loop has stopped, and returns ctx's cause or
+// nil. Tasks that are suspended when ctx ends stay so until Run is called again, which must be on the same goroutine,
+// at the same depth of runtime.LockOSThread. Errors: ErrMismatch for a loop that is not Manual, that is being driven, or
+// whose suspended tasks belong to another goroutine; ErrStopped for one that has stopped; ErrCannotWait on a loop.
+func (l *Loop) Run(ctx context.Context) error {
+	l.check()
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if err := l.takeDriver(); err != nil {
+		return err
+	}
+	defer l.lockThread()()
+	run := l.run
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		if l.run == run && l.driving {
+			l.s.halt.Store(true)
+		}
+		l.mu.Unlock()
+		l.s.send(posted(func() {}), internal)
+	})
+	l.s.drive()
+	stop()
+	return l.leaveDriver(ctx)
+}
+
+// takeDriver makes the calling goroutine the driver.
+func (l *Loop) takeDriver() error {
+	if fb := self(); fb != nil && fb.s != nil {
+		return refuse(ErrCannotWait, "%v cannot be driven on %s: a loop runs there already", l, fb.s)
+	}
+	if !l.o.Manual {
+		return refuse(ErrMismatch, "%v is not Manual: it drives itself", l)
+	}
+	g := goid.Number()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.ended.IsSet():
+		return refuse(ErrStopped, "%v has stopped", l)
+	case l.driving:
+		return refuse(ErrMismatch, "%v is being driven by another Run", l)
+	case l.driver != 0 && l.driver != g:
+		return refuse(ErrMismatch, "%v has tasks suspended on goroutine %d, and can be driven only there", l, l.driver)
+	}
+	l.driver, l.driving = g, true
+	l.run++
+	l.s.halt.Store(false)
+	l.s.over = false
+	return nil
+}
+
+// leaveDriver ends Run.
+func (l *Loop) leaveDriver(ctx context.Context) error {
+	l.s.endIdle()
+	l.mu.Lock()
+	l.driving = false
+	if l.s.live.n == 0 {
+		l.driver = 0
+	}
+	finished := l.stop == finished
+	closing := l.stop == hard
+	l.mu.Unlock()
+	if finished {
+		l.gone()
+		return nil
+	}
+	if closing {
+		l.closeUndriven()
+	}
+	return context.Cause(ctx)
+}
+
+// lockThread locks the driver's thread if the loop wants one, and returns what unlocks it.
+func (l *Loop) lockThread() func() {
+	if !l.o.Thread {
+		return func() {}
+	}
+	return lockOSThread()
+}
+
+// ID returns a number that no other loop of the process has.
+func (l *Loop) ID() uint64 {
+	l.check()
+	return l.id
+}
+
+// Name returns the loop's name.
+func (l *Loop) Name() string {
+	l.check()
+	return l.o.Name
+}
+
+func (l *Loop) String() string {
+	if l == nil || l.s == nil {
+		return "no loop"
+	}
+	return l.s.name
+}
+
+// CurrentLoop returns the loop that the calling goroutine is on, or nil. It follows async-kernel's
+// Caller("CurrentThread") and Prefect's get_running_loop.
+func CurrentLoop() *Loop {
+	if fb := self(); fb != nil && fb.s != nil {
+		return fb.s.loop
+	}
+	return nil
+}
+
+// The running loops.
+var (
+	loopsMu sync.Mutex
+	loops   = map[uint64]*Loop{}
+)
+
+func addLoop(l *Loop) {
+	loopsMu.Lock()
+	loops[l.id] = l
+	loopsMu.Unlock()
+}
+
+func removeLoop(l *Loop) {
+	loopsMu.Lock()
+	delete(loops, l.id)
+	loopsMu.Unlock()
+}
+
+// LoopByID returns the loop with this ID if it has not stopped, else nil. It follows async-kernel's get_existing.
+func LoopByID(id uint64) *Loop {
+	loopsMu.Lock()
+	defer loopsMu.Unlock()
+	return loops[id]
+}
+
+// Loops returns every loop that has been made and has not stopped, oldest first. It follows async-kernel's all_callers.
+func Loops() []*Loop {
+	loopsMu.Lock()
+	defer loopsMu.Unlock()
+	return sortedLoops(loops)
+}
+
+var shared = sync.OnceValue(func() *Loop {
+	return NewLoop(&LoopOptions{Name: "shared", Protected: true})
+})
+
+// Shared returns one loop for the process, started at first use and never stopped. It follows Prefect's global loop and
+// the loop of run_coro_as_sync.
+func Shared() *Loop { return shared() }
+
+// RunLoop makes a loop on the calling goroutine, runs f as its first task, shuts the loop down when f is done, and
+// returns f's result. Until then the loop takes calls from anywhere. When ctx ends, f is cancelled, and so is what the
+// shutdown would still wait for. The loop is Protected: only f's end stops it. On a goroutine that is on a loop the error is
+// ErrCannotWait. It follows Prefect's run_async_in_new_loop and asyncio.run.
+func RunLoop[T any](ctx context.Context, o *LoopOptions, f func(context.Context) (T, error)) (T, error) {
+	var zero T
+	if f == nil {
+		misuse("RunLoop: nil function")
+	}
+	if o != nil && (o.Host != nil || o.Manual) {
+		misuse("RunLoop: Host and Manual contradict it: it drives the loop itself")
+	}
+	if fb := self(); fb != nil && fb.s != nil {
+		return zero, refuse(ErrCannotWait, "RunLoop on %s: a loop runs there already: make a Child, or call it on a Pool", fb.s)
+	}
+	p := New(ctx, f)
+	runLoopUntil(ctx, o, &p.c)
+	return p.Result()
+}
+
+// runLoopUntil is RunLoop without the type.
+func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call) {
+	var lo LoopOptions
+	if o != nil {
+		lo = *o
+	}
+	lo.Manual, lo.Protected = true, true
+	l := newLoop(&lo, nil)
+	l.startLoop()
+	if err := l.takeDriver(); err != nil {
+		panic(err)
+	}
+	defer l.lockThread()()
+	c.watch()
+	if err := l.Submit(c); err != nil {
+		c.Fail(err)
+	}
+	c.OnDone(func() { l.beginStop(graceful) })
+	stop := context.AfterFunc(ctx, func() { l.beginStop(hard) })
+	defer stop()
+	l.s.drive()
+	l.leaveDriver(ctx)
+}

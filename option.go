@@ -1,0 +1,65 @@
+package hop
+
+import (
+	"reflect"
+	"time"
+)
+
+// An Option changes one call. Options are made by [Name], [Timeout], [Abandon], [OnUndelivered] and [Meta].
+type Option interface{ apply(c *Call) }
+
+type optionFunc func(c *Call)
+
+func (f optionFunc) apply(c *Call) { f(c) }
+
+// Name gives a call the name that Call.Name, errors and reports show. Without it they show the name of the function.
+func Name(name string) Option {
+	return optionFunc(func(c *Call) { c.more().name = name })
+}
+
+// Timeout cancels the call when its function has run for d, its waits included; the time in a queue does not
+// count (a deadline of the context spans that too). The call then ends with a [CancelError] that is
+// context.DeadlineExceeded. A negative d panics, zero is none. It follows Prefect's Call.set_timeout.
+func Timeout(d time.Duration) Option {
+	if d < 0 {
+		misuse("Timeout: negative duration %v", d)
+	}
+	return optionFunc(func(c *Call) { c.more().timeout = d })
+}
+
+// Abandon ends a running call at the moment it is cancelled, although its function runs on: for functions that
+// heed no context. What the function still returns goes to [OnUndelivered]. Abandoned functions are counted in
+// PoolStats until they return, and a pool's worker that is kept by one is replaced. It follows anyio's
+// abandon_on_cancel.
+func Abandon() Option {
+	return optionFunc(func(c *Call) { c.set(flagAbandon) })
+}
+
+// OnUndelivered has f called with a value that a cancelled call's function returned all the same, so that what must be
+// closed can be. f runs on the goroutine of the function before the call is done (after it, if the call was
+// abandoned). T must be the call's own type. It follows Prefect's FutureQueueService and Kotlin's onUndeliveredElement.
+func OnUndelivered[T any](f func(T)) Option {
+	if f == nil {
+		misuse("OnUndelivered: nil function")
+	}
+	return optionFunc(func(c *Call) {
+		if c.impl != nil && !c.impl.takes(f) {
+			misuse("OnUndelivered[%v] is given to %v of another type", reflect.TypeFor[T](), c)
+		}
+		c.more().undelivered = f
+	})
+}
+
+// Meta gives the call a value that Call.Meta finds by key, for portals, hooks and diagnostics; keys follow the rule of
+// context.WithValue. It follows async-kernel's Pending.metadata.
+func Meta(key, value any) Option {
+	if key == nil || !reflect.TypeOf(key).Comparable() {
+		misuse("Meta: the key must be comparable and not nil")
+	}
+	return optionFunc(func(c *Call) {
+		x := c.more()
+		x.meta = append(x.meta, metaEntry{key, value})
+	})
+}
+
+type metaEntry struct{ key, value any }

@@ -1,0 +1,86 @@
+package hop
+
+import "context"
+
+// Origin returns the portal back to who waits for the call that ctx belongs to: the loop on whose task the call was made, or
+// the goroutine that is blocked in Do, Run or Waiter.Wait for it. What is sent there runs while it waits, and is cancelled
+// when the awaited call is. Where the call itself has nobody, the call that made it is asked, and so on, and what
+// [WithOrigin] has said. nil: nobody can take anything.
+//
+// It follows anyio's from_thread, and Prefect's run_async_from_worker_thread and get_worker_thread's way back.
+func Origin(ctx context.Context) Portal {
+	p, _ := ctx.Value(originKey{}).(Portal)
+	return p
+}
+
+// WithOrigin returns a context from which Origin finds p: for a goroutine or thread that hop did not start, and which
+// somebody on p waits for. It follows Prefect's mark_as_worker_thread.
+func WithOrigin(ctx context.Context, p Portal) context.Context {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if p == nil {
+		misuse("WithOrigin: nil portal")
+	}
+	return context.WithValue(ctx, originKey{}, p)
+}
+
+// origin returns the portal to who waits for c; nil: nobody of its own.
+func (c *Call) origin() Portal {
+	if c.has(flagPumped) && !c.done() {
+		if w := c.originWaiter(); w != nil {
+			return w
+		}
+	}
+	if x := c.x.Load(); x != nil && !c.done() {
+		c.mu.Lock()
+		w := x.waiter
+		c.mu.Unlock()
+		if w != nil && w.takes() {
+			return w
+		}
+	}
+	if s := c.from; s != nil {
+		switch {
+		case s.loop != nil && !s.loop.ended.IsSet():
+			return s.loop
+		case s.waiter != nil && s.waiter.takes():
+			return s.waiter
+		}
+	}
+	return nil
+}
+
+// originWaiter returns the Waiter of the goroutine that is blocked in Do for c, made when first asked for.
+func (c *Call) originWaiter() *Waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isDone() {
+		return nil
+	}
+	x := c.more()
+	if x.waiter == nil {
+		w := NewWaiter()
+		x.waiter = w
+		w.call = c
+		if wt := c.waiters.pumping(); wt != nil {
+			w.attach(wt)
+		}
+	}
+	return x.waiter
+}
+
+// pumping returns the wait in the list whose goroutine runs what is sent to it.
+func (l *waitList) pumping() *wait {
+	if l.last == nil {
+		return nil
+	}
+	for w := l.last.next; ; w = w.next {
+		if w.pump != nil {
+			return w
+		}
+		if w == l.last {
+			return nil
+		}
+	}
+}

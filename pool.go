@@ -1,0 +1,303 @@
+package hop
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// PoolOptions are the options of a [Pool]; nil stands for the zero value.
+type PoolOptions struct {
+	// Name is shown in errors and reports.
+	Name string
+	// Size is how many functions may run at once, those that wait not counted. 0: no bound.
+	Size int
+	// MaxIdle is how many workers without work are kept. 0: 10; negative: none.
+	MaxIdle int
+	// IdleTimeout is how long they are kept. 0: one minute.
+	IdleTimeout time.Duration
+	// Threads makes each worker an OS thread of its own, never the process's first, that ends with the worker.
+	Threads bool
+	// QueueLimit is how many calls may wait for a worker; Submit returns ErrFull beyond. 0: no limit.
+	QueueLimit int
+}
+
+// A Pool is a portal to interchangeable workers: goroutines, or OS threads. Workers are made when they are needed and kept a
+// while. A worker whose function waits, with any of this package's waits, gives its place back meanwhile, so calls on
+// a pool may wait for each other to any depth, also on a pool of one; the wait's end does not wait for a place, even if
+// that puts the pool over its Size until the next function ends.
+//
+// All methods are safe for concurrent use. It follows anyio's to_thread and its limiter, async-kernel's to_thread and
+// Prefect's WorkerThread.
+type Pool struct {
+	o      PoolOptions
+	made   bool
+	shared bool
+	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
+	ended  *Event
+
+	// mu guards what follows. Whether a call is handed to an idle worker, whether that worker ends, and whether the call
+	// is queued are decided under it, so no call goes to a worker that ends.
+	mu        sync.Mutex
+	size      int
+	queue     fifo
+	idle      []*worker // the longest idle first
+	all       map[*worker]struct{}
+	running   int // functions that run and do not wait
+	waiting   int
+	abandoned int
+	stop      stopLevel
+	delayed   map[*Call]*time.Timer
+	reaper    *time.Timer
+	reaping   bool
+	closing   atomic.Bool
+}
+
+// PoolStats is what a pool is doing.
+type PoolStats struct {
+	Running   int // functions that run and do not wait
+	Waiting   int // functions that wait
+	Idle      int // workers without work
+	Queued    int // calls that wait for a worker
+	Abandoned int // functions that run on after their call was cancelled
+}
+
+// NewPool makes a pool. It starts no worker before the first call. Negative sizes panic.
+func NewPool(o *PoolOptions) *Pool {
+	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]struct{})}
+	if o != nil {
+		p.o = *o
+	}
+	if p.o.Size < 0 || p.o.QueueLimit < 0 || p.o.IdleTimeout < 0 {
+		misuse("PoolOptions: negative Size, QueueLimit or IdleTimeout")
+	}
+	if p.o.Name == "" {
+		p.o.Name = "pool-" + strconv.FormatUint(lastPoolID.Add(1), 10)
+	}
+	if p.o.MaxIdle == 0 {
+		p.o.MaxIdle = 10
+	}
+	if p.o.IdleTimeout == 0 {
+		p.o.IdleTimeout = time.Minute
+	}
+	p.size = p.o.Size
+	return p
+}
+
+var lastPoolID atomic.Uint64
+
+var workers = sync.OnceValue(func() *Pool {
+	p := NewPool(&PoolOptions{Name: "workers"})
+	p.shared = true
+	return p
+})
+
+// Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Close and
+// Shutdown of it return ErrProtected. It follows Prefect's get_thread_limiter and anyio's default limiter.
+func Workers() *Pool { return workers() }
+
+func (p *Pool) check() {
+	if p == nil || !p.made {
+		misuse("a nil or zero Pool: make one with NewPool")
+	}
+}
+
+func (p *Pool) String() string {
+	if p == nil || !p.made {
+		return "no pool"
+	}
+	return "pool " + strconv.Quote(p.o.Name)
+}
+
+// Submit has c run on a worker, as soon as fewer than Size functions run, in the order of submission. It does not block.
+// Errors: ErrStopped, ErrFull, ErrMismatch for a call that was submitted before.
+func (p *Pool) Submit(c *Call) error {
+	p.check()
+	var queue *atomic.Int64
+	if p.o.QueueLimit > 0 {
+		queue = &p.queued
+	}
+	some, err := c.accept(p, queue)
+	if !some || err != nil {
+		return err
+	}
+	if queue != nil && queue.Add(1) > int64(p.o.QueueLimit) && !p.place() {
+		c.unaccept()
+		return refuse(ErrFull, "%v: %d calls wait for a worker: wait for one, or raise QueueLimit", p, p.o.QueueLimit)
+	}
+	p.mu.Lock()
+	if p.stop != running && !(p.stop < finished && p.mayStillSubmit(c)) {
+		p.mu.Unlock()
+		c.unaccept()
+		return refuse(ErrStopped, "%v takes no more calls: it stops", p)
+	}
+	p.push(c)
+	p.mu.Unlock()
+	return nil
+}
+
+// place reports whether a call just counted is within the limit: a worker is free, or calls in the queue have ended that
+// nobody has looked at.
+func (p *Pool) place() bool {
+	p.mu.Lock()
+	free := p.size == 0 || p.running < p.size
+	calls := p.queue.calls()
+	p.mu.Unlock()
+	for _, c := range calls {
+		c.settled()
+	}
+	return free || p.queued.Load() <= int64(p.o.QueueLimit)
+}
+
+// Post has f run on a worker, without a result. A panic of f crashes the process, as in plain Go. The error is
+// ErrStopped.
+func (p *Pool) Post(f func()) error {
+	p.check()
+	if f == nil {
+		misuse("Post: nil function")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop != running {
+		return refuse(ErrStopped, "%v takes no more functions: it stops", p)
+	}
+	p.push(posted(f))
+	return nil
+}
+
+// push hands it to a worker or queues it. It needs mu.
+func (p *Pool) push(it item) {
+	if p.queue.n == 0 && p.hasPlace() {
+		p.give(it)
+		return
+	}
+	p.queue.push(it)
+}
+
+func (p *Pool) hasPlace() bool { return p.size == 0 || p.running < p.size }
+
+// give has a worker run it, now. It needs mu.
+func (p *Pool) give(it item) {
+	p.running++
+	if n := len(p.idle); n > 0 {
+		w := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		w.give(it)
+		return
+	}
+	p.start(it)
+}
+
+// feed starts what is queued as far as there is a place. It needs mu.
+func (p *Pool) feed() {
+	for p.queue.n > 0 && p.hasPlace() {
+		p.give(p.queue.pop())
+	}
+}
+
+// SetSize changes how many functions may run at once; 0: no bound. Fewer take effect as functions end.
+func (p *Pool) SetSize(n int) {
+	p.check()
+	if n < 0 {
+		misuse("SetSize: negative size %d", n)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = n
+	p.feed()
+}
+
+// Stats returns what the pool is doing at this moment.
+func (p *Pool) Stats() PoolStats {
+	p.check()
+	p.mu.Lock()
+	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: p.abandoned}
+	calls := p.queue.calls()
+	s.Queued = p.queue.n - len(calls)
+	p.mu.Unlock()
+	for _, c := range calls {
+		if !c.settled() {
+			s.Queued++
+		}
+	}
+	return s
+}
+
+// submitAfter has c run in d.
+func (p *Pool) submitAfter(c *Call, d time.Duration) error {
+	p.check()
+	c.mu.Lock()
+	if c.raw() == Created {
+		c.move(Queued)
+	}
+	c.mu.Unlock()
+	p.mu.Lock()
+	if p.stop != running {
+		p.mu.Unlock()
+		return refuse(ErrStopped, "%v takes no more calls: it stops", p)
+	}
+	if p.delayed == nil {
+		p.delayed = make(map[*Call]*time.Timer)
+	}
+	p.delayed[c] = time.AfterFunc(d, func() {
+		p.undelay(c)
+		if !c.settled() {
+			c.submitTo(p)
+		}
+	})
+	p.mu.Unlock()
+	c.OnDone(func() { p.undelay(c) })
+	return nil
+}
+
+func (p *Pool) undelay(c *Call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.delayed[c]; t != nil {
+		t.Stop()
+		delete(p.delayed, c)
+	}
+}
+
+// A fifo is a queue of items in a ring.
+type fifo struct {
+	ring []item // len is a power of two
+	head int
+	n    int
+}
+
+func (q *fifo) push(it item) {
+	if q.n == len(q.ring) {
+		ring := make([]item, max(16, 2*q.n))
+		for i := range q.n {
+			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+		}
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = it
+	q.n++
+}
+
+func (q *fifo) pop() item {
+	it := q.ring[q.head]
+	q.ring[q.head] = nil
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	if q.n == 0 && len(q.ring) > 1024 {
+		*q = fifo{} // a burst is over: give its memory back
+	}
+	return it
+}
+
+// calls returns the calls in the queue, those that have ended included.
+func (q *fifo) calls() []*Call {
+	var calls []*Call
+	for i := range q.n {
+		if c, ok := q.ring[(q.head+i)&(len(q.ring)-1)].(*Call); ok {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}

@@ -1,0 +1,155 @@
+package hop
+
+import (
+	"context"
+	"slices"
+)
+
+// Shutdown stops the pool in order: it accepts no more, but what its unfinished calls still start with their ctx;
+// everything that was accepted is finished; calls of After that are not due are cancelled. Shutdown waits for the end. If
+// ctx ends first, the rest is cancelled, and Shutdown returns at once with an error that is ctx's and says how many calls that
+// were. It may be called many times, from anywhere; from a call that the pool would wait for it starts the stop and returns
+// ErrDeadlock. Functions of abandoned calls are not waited for.
+func (p *Pool) Shutdown(ctx context.Context) error {
+	p.check()
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if p.shared {
+		return refuse(ErrProtected, "%v is shared by the whole process", p)
+	}
+	p.beginStop(graceful)
+	if p.waitsForCaller() {
+		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun", p)
+	}
+	err := p.ended.Wait(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	n := p.unfinished()
+	p.beginStop(hard)
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", p, n, context.Cause(ctx))
+}
+
+// Close stops the pool as Shutdown does, but cancels everything first: calls end with a [CancelError] whose cause is
+// ErrStopped. It returns when the functions that run have returned, but for abandoned ones.
+func (p *Pool) Close() error {
+	p.check()
+	if p.shared {
+		return refuse(ErrProtected, "%v is shared by the whole process", p)
+	}
+	p.beginStop(hard)
+	if p.waitsForCaller() {
+		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
+	}
+	return p.ended.Wait(context.Background())
+}
+
+// beginStop raises what is asked for.
+func (p *Pool) beginStop(to stopLevel) {
+	p.mu.Lock()
+	if p.stop >= to {
+		p.mu.Unlock()
+		return
+	}
+	p.stop = to
+	var cancel []*Call
+	for c := range p.delayed {
+		cancel = append(cancel, c)
+	}
+	var waits []*wait
+	if to == hard {
+		p.closing.Store(true)
+		cancel = append(cancel, p.queue.dropCalls()...)
+		for w := range p.all {
+			if w.base != nil {
+				cancel = append(cancel, w.base)
+			}
+			if c := w.fb.cur.Load(); c != nil {
+				cancel = append(cancel, c)
+			}
+			waits = append(waits, &w.fb.wait)
+		}
+	}
+	for _, w := range p.idle {
+		w.ch <- nil
+	}
+	p.idle = nil
+	if p.reaper != nil {
+		p.reaper.Stop()
+	}
+	p.step()
+	p.mu.Unlock()
+	for _, c := range cancel {
+		c.Cancel(ErrStopped)
+	}
+	for _, w := range waits {
+		w.wakeAs(w.seq(), stopped)
+	}
+}
+
+// step ends the pool if nothing is left of it. It needs mu.
+func (p *Pool) step() {
+	if p.stop == running || p.stop == finished || p.queue.n > 0 || p.running > 0 || p.waiting > 0 {
+		return
+	}
+	for w := range p.all {
+		if w.place != out {
+			return // it is about to end
+		}
+	}
+	p.stop = finished
+	p.ended.Set()
+}
+
+func (p *Pool) unfinished() int {
+	s := p.Stats()
+	return s.Running + s.Waiting + s.Queued
+}
+
+// mayStillSubmit reports whether a stopping pool accepts c: because a call of the pool that is not finished made it.
+func (p *Pool) mayStillSubmit(c *Call) bool {
+	for a, _ := c.parent.Value(anchorKey{}).(anchor); a.call != nil; a, _ = a.call.parent.Value(anchorKey{}).(anchor) {
+		if !a.call.done() && a.call.Portal() == Portal(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsForCaller reports whether the end of the pool needs the calling goroutine.
+func (p *Pool) waitsForCaller() bool {
+	return neededBy(self(), func(fb *fiber) bool { return fb.w != nil && fb.w.p == p })
+}
+
+// neededBy reports whether fb is one of those that is looks for, or one of those waits for what fb runs.
+func neededBy(fb *fiber, is func(*fiber) bool) bool {
+	seen := map[*fiber]bool{}
+	var needs func(fb *fiber) bool
+	needs = func(fb *fiber) bool {
+		if fb == nil || seen[fb] {
+			return false
+		}
+		seen[fb] = true
+		if is(fb) {
+			return true
+		}
+		c := fb.cur.Load()
+		return c != nil && slices.ContainsFunc(c.waiting(), needs)
+	}
+	return needs(fb)
+}
+
+// dropCalls takes the calls out of the queue.
+func (q *fifo) dropCalls() []*Call {
+	calls := q.calls()
+	var rest fifo
+	for q.n > 0 {
+		it := q.pop()
+		if _, ok := it.(*Call); !ok {
+			rest.push(it)
+		}
+	}
+	*q = rest
+	return calls
+}

@@ -1,0 +1,58 @@
+package hop
+
+import (
+	"context"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// A Promise is a Pending that is completed by hand. Its methods are safe for concurrent use. It follows
+// async-kernel's Pending.set_result and set_exception.
+type Promise[T any] struct {
+	p Pending[T]
+}
+
+// NewPromise makes a promise. The end of ctx cancels it, as a call's does. It joins ctx's groups.
+//
+//go:noinline
+func NewPromise[T any](ctx context.Context, opts ...Option) *Promise[T] {
+	p := new(Promise[T])
+	p.p.c.set(flagPromise)
+	p.p.c.init(ctx, &p.p, 0, goid.CallerPC(), opts)
+	p.p.c.join()
+	return p
+}
+
+// Pending returns the result to wait for.
+func (p *Promise[T]) Pending() *Pending[T] { return &p.p }
+
+// Resolve ends the promise with v; false: it had ended before. If it was asked to cancel, it ends with a [CancelError] and
+// v goes to OnUndelivered. A panic of an OnDone function panics here, after all of them have run.
+func (p *Promise[T]) Resolve(v T) bool { return p.p.settle(v, nil) }
+
+// Reject ends the promise with err, which must not be nil; false: it had ended before. If it was asked to cancel, it ends
+// with a [CancelError]. A panic of an OnDone function panics here, after all of them have run.
+func (p *Promise[T]) Reject(err error) bool {
+	if err == nil {
+		misuse("Reject: nil error")
+	}
+	var zero T
+	return p.p.settle(zero, err)
+}
+
+// OnCancel has f called with the cause when the promise is asked to cancel. With one set, Cancel only asks: the promise ends when
+// Resolve or Reject is called, and then cancelled. Without, Cancel ends it at once. On a promise that has been asked
+// or has ended, f is ignored. It follows async-kernel's Pending.set_canceller.
+func (p *Promise[T]) OnCancel(f func(cause error)) {
+	if f == nil {
+		misuse("OnCancel: nil function")
+	}
+	c := &p.p.c
+	c.mu.Lock()
+	if !c.isDone() && !c.has(flagCancel) {
+		x := c.more()
+		x.onCancel = append(x.onCancel, f)
+	}
+	c.mu.Unlock()
+	c.watch()
+}

@@ -1,0 +1,305 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/queue"
+)
+
+func TestS32_ShutdownWaitsUntilAllIsHandled(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{})
+		p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) {
+			err := q.Shutdown(ctx)
+			r.want(t, []int{0}, nil) // handled, not merely taken off the queue
+			return 0, err
+		})
+		waiting(p.Call())
+		wantIs(t, q.Put(t.Context(), 1), hop.ErrStopped)
+		g.open.Set()
+		if _, err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestS32_ShutdownAndCloseMayBeCalledOftenAndTogether(t *testing.T) {
+	everywhere(t, func(t *testing.T, on hop.Portal) {
+		for range 20 {
+			var r record
+			q := queue.New(on, r.f, r.options(queue.Options{}))
+			put(t, q, ints(0, 10)...)
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() { shutdown(t, q) })
+			}
+			wg.Wait()
+			r.want(t, ints(0, 10), nil)
+			for range 8 {
+				wg.Go(func() {
+					if err := q.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			shutdown(t, q)
+			wantIs(t, q.Put(t.Context(), 1), hop.ErrStopped)
+		}
+	})
+}
+
+func TestS32_ShutdownFromTheSameLoop(t *testing.T) {
+	within(t, func() {
+		l := newLoop(t)
+		var r record
+		q, g := held(t, l, &r, queue.Options{})
+		put(t, q, 1, 2, 3)
+		p := hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { return 0, q.Shutdown(ctx) })
+		waiting(p.Call())
+		hop.Run(t.Context(), l, func(context.Context) error { g.open.Set(); return nil })
+		if _, err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.want(t, ints(0, 4), nil)
+	})
+}
+
+func TestS32_FromItsOwnFunctionTheEndIsStartedAndRefusedAsADeadlock(t *testing.T) {
+	ends := map[string]func(ctx context.Context, q *queue.Queue[int]) error{
+		"Shutdown":                func(ctx context.Context, q *queue.Queue[int]) error { return q.Shutdown(ctx) },
+		"Shutdown(Background)":    func(_ context.Context, q *queue.Queue[int]) error { return q.Shutdown(context.Background()) },
+		"Close":                   func(_ context.Context, q *queue.Queue[int]) error { return q.Close() },
+		"Shutdown, one call away": func(ctx context.Context, q *queue.Queue[int]) error { return hop.Run(ctx, hop.Goroutines, q.Shutdown) },
+		"Close, one call away": func(ctx context.Context, q *queue.Queue[int]) error {
+			// Close cancels ctx too.
+			return hop.Run(context.WithoutCancel(ctx), hop.Goroutines, func(context.Context) error { return q.Close() })
+		},
+	}
+	for how, end := range ends {
+		t.Run(how, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, on hop.Portal) {
+				var r record
+				var q *queue.Queue[int]
+				errs := make(chan error, 1)
+				q = queue.New(on, func(ctx context.Context, v int) error {
+					if v == 0 {
+						errs <- end(ctx, q)
+					}
+					r.handle(v)
+					return nil
+				}, r.options(queue.Options{}))
+				put(t, q, 0)
+				wantIs(t, <-errs, hop.ErrDeadlock)
+				wantIs(t, q.Put(t.Context(), 1), hop.ErrStopped)
+				shutdown(t, q)
+				r.want(t, []int{0}, nil)
+			})
+		})
+	}
+}
+
+func TestS32_ShutdownReturnsAtTheEndOfCtxAndMayBeCalledAgain(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{})
+		put(t, q, 1, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		err := q.Shutdown(ctx)
+		wantIs(t, err, context.DeadlineExceeded)
+		if err == nil || !strings.Contains(err.Error(), "3 values") {
+			t.Errorf("the error does not say how many are left: %v", err)
+		}
+		g.open.Set()
+		shutdown(t, q)
+		r.want(t, ints(0, 3), nil)
+	})
+}
+
+func TestS32_CloseCancelsTheCurrentAndDropsTheRest(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		var cause error
+		g := newGate()
+		q := queue.New(on, func(ctx context.Context, v int) error {
+			defer r.handle(v)
+			err := g.hold(ctx)
+			cause = context.Cause(ctx)
+			return err
+		}, r.options(queue.Options{}))
+		put(t, q, 0)
+		<-g.reached
+		put(t, q, 1, 2, 3)
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+		r.want(t, []int{0}, []int{1, 2, 3}) // Close has waited for the current
+		wantIs(t, cause, hop.ErrStopped)
+		if len(r.errs) != 1 {
+			t.Errorf("OnError was told %v, want what the cancelled function returned", r.errs)
+		}
+		wantIs(t, q.Put(t.Context(), 4), hop.ErrStopped)
+		wantIs(t, q.Shutdown(t.Context()), hop.ErrStopped) // values were lost
+	})
+}
+
+func TestCloseOfAQueueThatHasNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q := queue.New(on, r.f, r.options(queue.Options{}))
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+		shutdown(t, q)
+		r.want(t, nil, nil)
+	})
+}
+
+func TestThePortalIsClosedUnderTheQueue(t *testing.T) {
+	portals := map[string]func() (hop.Portal, func() error){
+		"loop": func() (hop.Portal, func() error) { l := hop.NewLoop(nil); return l, l.Close },
+		"pool": func() (hop.Portal, func() error) { p := hop.NewPool(&hop.PoolOptions{Size: 1}); return p, p.Close },
+	}
+	for name, portal := range portals {
+		t.Run(name, func(t *testing.T) {
+			within(t, func() {
+				on, stop := portal()
+				var r record
+				q, _ := held(t, on, &r, queue.Options{Limit: 3, Full: queue.Wait})
+				put(t, q, 1, 2, 3)
+				blocked := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return 0, q.Put(ctx, 4) })
+				waiting(blocked.Call())
+				down := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return 0, q.Shutdown(ctx) })
+				stop()
+				_, err := blocked.Wait(t.Context())
+				wantIs(t, err, hop.ErrStopped)
+				_, err = down.Wait(t.Context())
+				wantIs(t, err, hop.ErrStopped)
+				wantIs(t, q.Put(t.Context(), 5), hop.ErrStopped)
+				wantIs(t, q.Shutdown(t.Context()), hop.ErrStopped)
+				if err := q.Close(); err != nil {
+					t.Error(err)
+				}
+				r.want(t, []int{0}, []int{1, 2, 3})
+			})
+		})
+	}
+}
+
+func TestAnIdleQueueOnAStoppedPortal(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		within(t, func() {
+			l := hop.NewLoop(nil)
+			var r record
+			q := queue.New(l, r.f, r.options(queue.Options{}))
+			if batch {
+				q = queue.NewBatch(l, r.batch, r.options(queue.Options{BatchWait: time.Hour}))
+			}
+			l.Close()
+			if err := q.Put(t.Context(), 1); err == nil {
+				// A batch is not due yet, so its portal has not been asked.
+				wantIs(t, q.Shutdown(t.Context()), hop.ErrStopped)
+				r.want(t, nil, []int{1})
+			} else {
+				wantIs(t, err, hop.ErrStopped)
+				shutdown(t, q)
+				r.want(t, nil, nil)
+			}
+		})
+	}
+}
+
+func TestTheLoopsShutdownHandlesWhatWasPut(t *testing.T) {
+	within(t, func() {
+		l := newLoop(t)
+		var r record
+		q, g := held(t, l, &r, queue.Options{})
+		put(t, q, ints(1, 100)...)
+		p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return 0, l.Shutdown(ctx) })
+		waiting(p.Call())
+		g.open.Set()
+		if _, err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.want(t, ints(0, 100), nil)
+		wantIs(t, q.Put(t.Context(), 100), hop.ErrStopped)
+		shutdown(t, q)
+	})
+}
+
+// A portal that takes calls and may lose them.
+type faulty struct {
+	mu    sync.Mutex
+	calls []*hop.Call
+	err   error
+}
+
+func (f *faulty) Submit(c *hop.Call) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.calls = append(f.calls, c)
+	}
+	return f.err
+}
+
+func (f *faulty) take() (calls []*hop.Call) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls, f.calls = f.calls, nil
+	return calls
+}
+
+func TestAPortalThatFailsItsCalls(t *testing.T) {
+	within(t, func() {
+		var on faulty
+		var r record
+		q := queue.New(&on, r.f, r.options(queue.Options{}))
+		put(t, q, 1, 2)
+		for _, c := range on.take() {
+			c.Fail(errWhy) // the queue submits another
+		}
+		put(t, q, 3)
+		for _, c := range on.take() {
+			c.Run()
+		}
+		r.want(t, []int{1, 2, 3}, nil)
+
+		put(t, q, 4)
+		on.mu.Lock()
+		on.err = errWhy
+		on.mu.Unlock()
+		for _, c := range on.take() {
+			c.Fail(errWhy)
+		}
+		r.want(t, []int{1, 2, 3}, []int{4})
+		wantIs(t, q.Put(t.Context(), 5), hop.ErrStopped)
+		wantIs(t, q.Shutdown(t.Context()), errWhy)
+	})
+}
+
+func TestAPortalsErrorIsThatOfPut(t *testing.T) {
+	on := faulty{err: errWhy}
+	var r record
+	q := queue.New(&on, r.f, r.options(queue.Options{}))
+	wantIs(t, q.Put(t.Context(), 1), errWhy)
+	if q.Len() != 0 {
+		t.Error("the value was kept")
+	}
+	on.err = nil
+	put(t, q, 2)
+	for _, c := range on.take() {
+		c.Run()
+	}
+	r.want(t, []int{2}, nil)
+}
+
+var errWhy = errors.New("why")

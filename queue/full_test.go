@@ -1,0 +1,251 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/queue"
+)
+
+func TestS32_AFullQueueFails(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 2})
+		put(t, q, 1, 2)
+		wantIs(t, q.Put(context.Background(), 3), hop.ErrFull)
+		if n := q.Len(); n != 2 {
+			t.Errorf("Len is %d, want 2", n)
+		}
+		g.open.Set()
+		shutdown(t, q)
+		r.want(t, []int{0, 1, 2}, nil)
+	})
+}
+
+func TestS32_AFullQueueDropsAndTells(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 2, Full: queue.Drop})
+		put(t, q, 1, 2, 3, 4)
+		g.open.Set()
+		shutdown(t, q)
+		r.want(t, []int{0, 1, 2}, []int{3, 4})
+	})
+}
+
+func TestS32_AQueueWithRoomDropsNothing(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 5, Full: queue.Drop})
+		put(t, q, ints(1, 6)...)
+		g.open.Set()
+		shutdown(t, q)
+		r.want(t, ints(0, 6), nil)
+	})
+}
+
+func TestS32_DroppingWithoutOnDropIsSilent(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		g := newGate()
+		q := queue.New(on, func(ctx context.Context, v int) error { return g.hold(ctx) }, &queue.Options{Limit: 1, Full: queue.Drop})
+		put(t, q, 0)
+		<-g.reached
+		put(t, q, 1, 2)
+		g.open.Set()
+		shutdown(t, q)
+	})
+}
+
+func TestS32_AFullQueueWaitsFirstComeFirstServed(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 1, Full: queue.Wait})
+		put(t, q, 1)
+		var puts []*hop.Pending[int]
+		for v := 2; v < 6; v++ {
+			p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return v, q.Put(ctx, v) })
+			waiting(p.Call())
+			puts = append(puts, p)
+		}
+		if n := q.Len(); n != 1 {
+			t.Errorf("Len is %d, want 1", n)
+		}
+		g.open.Set()
+		for _, p := range puts {
+			if _, err := p.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		shutdown(t, q)
+		r.want(t, ints(0, 6), nil)
+	})
+}
+
+func TestS32_WaitingForRoomNeverBlocksTheLoop(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		l, ok := on.(*hop.Loop) // the loop of the queue itself, or another
+		if !ok {
+			l = newLoop(t)
+		}
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 1, Full: queue.Wait})
+		p := hop.Go(t.Context(), l, func(ctx context.Context) (int, error) {
+			for v := 1; v < 50; v++ {
+				if err := q.Put(ctx, v); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		})
+		waiting(p.Call())
+		if err := hop.Run(t.Context(), l, func(context.Context) error { g.open.Set(); return nil }); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		shutdown(t, q)
+		r.want(t, ints(0, 50), nil)
+	})
+}
+
+func TestS32_AWaitForRoomEndsWithCtx(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		q, g := held(t, on, &r, queue.Options{Limit: 1, Full: queue.Wait})
+		put(t, q, 1)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		wantIs(t, q.Put(ctx, 2), context.DeadlineExceeded)
+		g.open.Set()
+		put(t, q, 3) // the place was not lost
+		shutdown(t, q)
+		r.want(t, []int{0, 1, 3}, nil)
+	})
+}
+
+func TestS32_AWaitForRoomEndsWithTheQueue(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		for _, end := range []string{"Shutdown", "Close"} {
+			var r record
+			q, g := held(t, on, &r, queue.Options{Limit: 1, Full: queue.Wait})
+			put(t, q, 1)
+			var puts []*hop.Pending[int]
+			for v := 2; v < 5; v++ {
+				p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return v, q.Put(ctx, v) })
+				waiting(p.Call())
+				puts = append(puts, p)
+			}
+			ended := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) {
+				if end == "Close" {
+					return 0, q.Close()
+				}
+				return 0, q.Shutdown(ctx)
+			})
+			for _, p := range puts {
+				_, err := p.Wait(t.Context())
+				wantIs(t, err, hop.ErrStopped)
+			}
+			g.open.Set()
+			if _, err := ended.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if end == "Close" {
+				r.want(t, []int{0}, []int{1})
+			} else {
+				r.want(t, []int{0, 1}, nil)
+			}
+		}
+	})
+}
+
+// Nobody else can make that room.
+func TestS4_TheFunctionDoesNotWaitForRoomInItsOwnQueue(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var q *queue.Queue[int]
+		errs := make(chan error, 1)
+		put2 := make(chan struct{})
+		q = queue.New(on, func(ctx context.Context, v int) error {
+			if v == 1 {
+				<-put2
+				errs <- q.Put(ctx, 3)
+			}
+			return nil
+		}, &queue.Options{Limit: 1, Full: queue.Wait})
+		put(t, q, 1)
+		for q.Len() > 0 { // until it is being handled
+			time.Sleep(time.Microsecond)
+		}
+		put(t, q, 2)
+		close(put2)
+		err := <-errs
+		wantIs(t, err, hop.ErrDeadlock)
+		var d *hop.DeadlockError
+		if errors.As(err, &d) && (len(d.Cycle) != 1 || d.Cycle[0].Line == 0 || d.Cycle[0].Call == nil) {
+			t.Errorf("cycle is %+v", d.Cycle)
+		}
+		shutdown(t, q)
+	})
+}
+
+func TestManySendersAtAFullQueue(t *testing.T) {
+	everywhere(t, func(t *testing.T, on hop.Portal) {
+		const senders, each = 16, 200
+		var r record
+		q := queue.New(on, r.f, r.options(queue.Options{Limit: 3, Full: queue.Wait}))
+		var wg sync.WaitGroup
+		for s := range senders {
+			wg.Go(func() { put(t, q, ints(s*each, (s+1)*each)...) })
+		}
+		wg.Wait()
+		shutdown(t, q)
+		if len(r.handled) != senders*each || len(r.dropped) != 0 {
+			t.Errorf("%d handled, %d dropped", len(r.handled), len(r.dropped))
+		}
+	})
+}
+
+// A full portal refuses the value that it would have to take a call for.
+func TestAFullPortal(t *testing.T) {
+	within(t, func() {
+		l := hop.NewLoop(&hop.LoopOptions{QueueLimit: 2})
+		defer l.Close()
+		var r record
+		q := queue.New(l, r.f, r.options(queue.Options{}))
+		g := newGate()
+		block := make(chan struct{})
+		l.Post(func() { close(g.reached); <-block })
+		<-g.reached
+		put(t, q, 1, 2)
+		wantIs(t, q.Put(t.Context(), 3), hop.ErrFull)
+		if q.Len() != 2 {
+			t.Errorf("Len is %d, want 2", q.Len())
+		}
+		close(block)
+		shutdown(t, q)
+		r.want(t, []int{1, 2}, nil)
+	})
+}
+
+// Values that were taken are kept while the portal is full.
+func TestABatchIsDueWhileThePortalIsFull(t *testing.T) {
+	within(t, func() {
+		p := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1})
+		block := make(chan struct{})
+		running := make(chan struct{})
+		f := func(context.Context) (int, error) { <-block; return 0, nil }
+		hop.Go(t.Context(), p, func(ctx context.Context) (int, error) { close(running); return f(ctx) })
+		<-running
+		hop.Go(t.Context(), p, f)
+		var r record
+		q := queue.NewBatch(p, r.batch, r.options(queue.Options{BatchWait: time.Millisecond}))
+		put(t, q, 1, 2, 3)
+		time.AfterFunc(50*time.Millisecond, func() { close(block) })
+		shutdown(t, q)
+		r.want(t, []int{1, 2, 3}, nil)
+	})
+}

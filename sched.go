@@ -1,0 +1,336 @@
+package hop
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/mailbox"
+	"github.com/gohop/hop/internal/timerheap"
+)
+
+// A sched runs tasks on one goroutine: a Loop's, or one that waits and runs meanwhile what is sent to it.
+//
+// Everything that enters goes through one mailbox, in one order: posted functions, calls, timers that fall due,
+// and tasks to be resumed. Senders touch the mailbox and the timers only; the rest belongs to the goroutine that drives, and
+// to the coroutines that it resumes, of which only one runs at a time. See task.go for how they take turns.
+//
+// Who may send is the mailbox's level:
+//
+//	open      anybody
+//	told      calls made by calls that are not finished (a graceful stop)
+//	internal  resumptions and the stop's own functions (a hard stop)
+//	dead      nobody
+type sched struct {
+	box    mailbox.Box[item]
+	name   string
+	loop   *Loop   // whose it is,
+	waiter *Waiter // or this one's
+	stall  *stall
+
+	// How the driver is made to look at the mailbox when it has stopped looking.
+	signal chan struct{} // it sleeps in a receive from it
+	notify func()        // it has returned; this calls it again
+
+	closing atomic.Bool // waits of posted functions are refused
+	halt    atomic.Bool // Run is to return
+
+	suspendedTasks atomic.Int64 // live.n, for others to read
+
+	timersMu sync.Mutex
+	timers   timerheap.Heap[timed]
+	nextDue  atomic.Int64 // what timers' soonest is, from epoch; 0: none
+	epoch    time.Time
+
+	// The driver's.
+	top     *coro   // the coroutine that runs
+	depth   int     // how many are below it, itself included
+	target  *coro   // a coroutine below that is to go on
+	pending item    // taken from the mailbox by one coroutine for another to run
+	idle    []*coro // coroutines without a task
+	live    coroList
+	over    bool // tasks and messages are at their end: unwind
+	clock   *time.Timer
+	missed  int // how often spinning was in vain, in a row
+	budget  int // how many items more in this tick of a guest; negative: no bound
+	running atomic.Pointer[fiber]
+}
+
+// Levels of the mailbox.
+const (
+	open mailbox.Level = iota
+	told
+	internal
+	dead
+)
+
+// An item is what a mailbox carries: a posted function, a call, or a task to resume.
+type item interface{ do(fb *fiber) }
+
+type posted func()
+
+func (c *Call) do(fb *fiber) { c.run(fb) }
+
+func (f posted) do(fb *fiber) {
+	returned := false
+	defer func() {
+		if !returned {
+			if r := recover(); r != nil {
+				fb.s.escaped(panicked(r))
+			}
+		}
+	}()
+	f()
+	returned = true
+}
+
+// timed is what a timer holds.
+type timed interface{ due(s *sched) }
+
+// due ends a Sleep.
+func (w *wait) due(*sched) { w.wake() }
+
+func newSched(name string, l *Loop) *sched {
+	return &sched{name: name, loop: l, epoch: time.Now(), budget: -1}
+}
+
+func (s *sched) String() string { return s.name }
+
+// send puts it into the mailbox and wakes the driver if it sleeps; false: the mailbox takes nothing of this level.
+func (s *sched) send(it item, level mailbox.Level) bool {
+	ok, wake := s.box.Push(it, level)
+	if wake {
+		s.awaken()
+	}
+	return ok
+}
+
+func (s *sched) awaken() {
+	if s.notify != nil {
+		s.notify()
+		return
+	}
+	s.signal <- struct{}{}
+}
+
+// resumeLater has a suspended task go on when its turn comes.
+func (s *sched) resumeLater(c *coro) { s.send(c, internal) }
+
+// next returns what to do next; nil: nothing, the driver is to unwind. It may sleep.
+func (s *sched) next() item {
+	if it := s.pending; it != nil {
+		s.pending = nil
+		return it
+	}
+	if s.budget == 0 || s.halt.Load() {
+		return nil // the host has a turn, or Run is to return
+	}
+	s.budget--
+	for {
+		if it, ok := s.box.Next(); ok {
+			return it
+		}
+		if s.nextDue.Load() != 0 {
+			s.fireDue()
+		}
+		if s.box.Refill() {
+			continue
+		}
+		if s.loop != nil && s.loop.step() {
+			continue
+		}
+		if s.over || !s.sleep() {
+			return nil
+		}
+	}
+}
+
+// fireDue acts on the timers that are due.
+func (s *sched) fireDue() {
+	now := time.Since(s.epoch)
+	if int64(now) < s.nextDue.Load() {
+		return
+	}
+	for {
+		s.timersMu.Lock()
+		t := s.timers.Due(now)
+		s.setNextDue()
+		s.timersMu.Unlock()
+		if t == nil {
+			return
+		}
+		t.Value.due(s)
+	}
+}
+
+func (s *sched) setNextDue() {
+	when, ok := s.timers.Soonest()
+	if ok {
+		s.nextDue.Store(max(1, int64(when)))
+	} else {
+		s.nextDue.Store(0)
+	}
+}
+
+// startTimer has v act after d. It may be called from anywhere.
+func (s *sched) startTimer(t *timerheap.Timer[timed], v timed, d time.Duration) {
+	when := time.Since(s.epoch) + max(0, d)
+	s.timersMu.Lock()
+	t.Value = v
+	first := s.timers.Add(t, when)
+	s.setNextDue()
+	s.timersMu.Unlock()
+	if first && !s.here() {
+		s.send(posted(func() {}), internal) // so that the driver sleeps less long
+	}
+}
+
+// stopTimer takes t back; false: it has acted or will.
+func (s *sched) stopTimer(t *timerheap.Timer[timed]) bool {
+	s.timersMu.Lock()
+	defer s.timersMu.Unlock()
+	ok := s.timers.Remove(t)
+	if ok {
+		s.setNextDue()
+	}
+	return ok
+}
+
+// here reports whether the calling goroutine is one of the sched's tasks.
+func (s *sched) here() bool {
+	fb := self()
+	return fb != nil && fb.s == s
+}
+
+// How long the driver spins before it sleeps: see spin in wait.go. When it has been in vain several times in a row it
+// stops spinning, but for a try from time to time, until one is of use again.
+const (
+	driverRounds = 400
+	vainTries    = 4
+	retryEvery   = 64
+)
+
+// sleep waits for messages or a timer; false: the driver has to return instead, and will be called.
+func (s *sched) sleep() bool {
+	if s.notify != nil {
+		if !s.box.Sleep() {
+			return true
+		}
+		if s.stall != nil {
+			s.stall.idle()
+		}
+		if due := s.nextDue.Load(); due != 0 {
+			s.alarmAt(time.Duration(due) - time.Since(s.epoch))
+		}
+		return false
+	}
+	if s.spin() {
+		return true
+	}
+	if !s.box.Sleep() {
+		return true
+	}
+	if s.stall != nil {
+		s.stall.idle()
+	}
+	due := s.nextDue.Load()
+	if due == 0 {
+		<-s.signal
+		return true
+	}
+	d := time.Duration(due) - time.Since(s.epoch)
+	if s.clock == nil {
+		s.clock = time.NewTimer(d)
+	} else {
+		s.clock.Reset(d)
+	}
+	select {
+	case <-s.signal:
+		s.clock.Stop()
+	case <-s.clock.C:
+		if !s.box.Awake() {
+			<-s.signal // a sender has undertaken to send
+		}
+	}
+	return true
+}
+
+// alarmAt has the driver called in d.
+func (s *sched) alarmAt(d time.Duration) {
+	if s.clock == nil {
+		s.clock = time.AfterFunc(d, func() { s.send(posted(func() {}), internal) })
+		return
+	}
+	s.clock.Reset(d)
+}
+
+// spin watches the mailbox for a moment; true: something has come.
+func (s *sched) spin() bool {
+	if s.missed >= vainTries {
+		s.missed++
+		if s.missed < vainTries+retryEvery {
+			return false
+		}
+		s.missed = vainTries - 1
+	}
+	if !mayLoop() {
+		return false
+	}
+	defer spinners.Add(-1)
+	tail := s.box.Tail()
+	for range driverRounds {
+		if s.box.Tail() != tail {
+			s.missed = 0
+			return true
+		}
+		goid.Pause(spinPauses)
+	}
+	s.missed++
+	return false
+}
+
+// escaped handles a panic that nobody can receive.
+func (s *sched) escaped(p *PanicError) {
+	if s != nil && s.loop != nil && s.loop.o.OnPanic != nil {
+		returned := false
+		defer func() {
+			if !returned {
+				if r := recover(); r != nil {
+					crash(panicked(r))
+				}
+			}
+		}()
+		s.loop.o.OnPanic(p)
+		returned = true
+		return
+	}
+	crash(p)
+}
+
+// crash ends the process as an unrecovered panic does. It panics on a goroutine of its own, where nothing recovers; the
+// original stack is in the text.
+func crash(p *PanicError) {
+	go func() { panic(p) }()
+	select {}
+}
+
+func (s *sched) logger() *slog.Logger {
+	if s != nil && s.loop != nil {
+		return logger(s.loop.o.Logger)
+	}
+	return logger(nil)
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l != nil {
+		return l
+	}
+	return slog.Default()
+}
+
+func panicked(r any) *PanicError { return &PanicError{r, stack()} }
+
+var _ fmt.Stringer = (*sched)(nil)

@@ -1,0 +1,199 @@
+package hop
+
+import (
+	"context"
+	"sync"
+)
+
+// What calls join: groups and trackers. A context knows them as a chain of links, innermost first; a call takes the
+// chain over from its context and joins every set in it when it is submitted. A program that uses neither pays a nil
+// pointer.
+type link struct {
+	set   *linkSet
+	group *Group // nil: a tracker's
+	up    *link
+}
+
+// A linkSet is the live calls of one group or tracker, in the order of their joining.
+type linkSet struct {
+	lock        *sync.Mutex
+	first, last *linkNode
+	n           int
+	live        int // how many hold a place, in a group with a Limit
+}
+
+// A linkNode is one call in one set.
+type linkNode struct {
+	c          *Call
+	group      *Group
+	set        *linkSet // nil: it has left
+	prev, next *linkNode
+	more       *linkNode // the same call in the next set out
+}
+
+func (s *linkSet) add(n *linkNode) {
+	n.set, n.prev = s, s.last
+	if s.last != nil {
+		s.last.next = n
+	} else {
+		s.first = n
+	}
+	s.last = n
+	s.n++
+}
+
+func (s *linkSet) remove(n *linkNode) bool {
+	if n.set != s {
+		return false
+	}
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		s.first = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	} else {
+		s.last = n.prev
+	}
+	n.set, n.prev, n.next = nil, nil, nil
+	s.n--
+	return true
+}
+
+func (s *linkSet) has(c *Call) bool {
+	for n := s.first; n != nil; n = n.next {
+		if n.c == c {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *linkSet) calls() []*Call {
+	calls := make([]*Call, 0, s.n)
+	for n := s.first; n != nil; n = n.next {
+		calls = append(calls, n.c)
+	}
+	return calls
+}
+
+func (s *linkSet) each(yield func(*Call) bool) {
+	s.lock.Lock()
+	calls := s.calls()
+	s.lock.Unlock()
+	for _, c := range calls {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+// join makes c a member of the sets of its context, once: when it is submitted.
+func (c *Call) join() {
+	if c.sets == nil || c.has(flagJoined) {
+		return
+	}
+	c.mu.Lock()
+	if c.has(flagJoined) || c.isDone() {
+		c.mu.Unlock()
+		return
+	}
+	c.set(flagJoined | flagMembers)
+	x := c.more()
+	var cancelled *Group
+	for l := c.sets; l != nil; l = l.up {
+		n := &linkNode{c: c, group: l.group, more: x.nodes}
+		l.set.lock.Lock()
+		if g := l.group; g != nil && (g.closed || g.cause != nil) {
+			cancelled = g
+			if g.closed {
+				l.set.lock.Unlock()
+				continue
+			}
+		}
+		l.set.add(n)
+		x.nodes = n
+		if l.group != nil && l.group.o.Limit > 0 {
+			c.set(flagHeld)
+		}
+		l.set.lock.Unlock()
+	}
+	c.mu.Unlock()
+	if cancelled != nil {
+		cause := cancelled.cause
+		if cause == nil {
+			cause = refuse(ErrClosed, "the group of %v is over", c)
+		}
+		c.Cancel(cause)
+	}
+}
+
+// left tells c's sets that it has ended.
+func (c *Call) left() {
+	c.mu.Lock()
+	x := c.more()
+	nodes := x.nodes
+	x.nodes = nil
+	c.mu.Unlock()
+	for n := nodes; n != nil; n = n.more {
+		if n.group != nil {
+			n.group.left(c, n)
+			continue
+		}
+		if s := n.set; s != nil {
+			s.lock.Lock()
+			s.remove(n)
+			s.lock.Unlock()
+		}
+	}
+}
+
+// A Tracker is the live set of the calls made under one context, nothing more: for shutdown and diagnostics. It is safe
+// for concurrent use. It follows async-kernel's PendingTracker.
+type Tracker struct {
+	mu  sync.Mutex
+	set linkSet
+}
+
+// Track returns a context under which every call, from its submission to its end, is in the Tracker; those that such calls make
+// too. [Detach] opts out.
+func Track(ctx context.Context) (context.Context, *Tracker) {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	t := new(Tracker)
+	t.set.lock = &t.mu
+	up, _ := ctx.Value(anchorKey{}).(anchor)
+	return &anchorContext{ctx, anchor{up.call, &link{set: &t.set, up: up.sets}}}, t
+}
+
+// Calls returns the calls that are not done, in the order in which they were submitted.
+func (t *Tracker) Calls() []*Call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.set.calls()
+}
+
+// Detach returns a context with ctx's values but without its cancellation, groups and trackers: calls made with it
+// outlive what ctx belongs to. It follows async-kernel's trackers=() and asyncio's shield.
+func Detach(ctx context.Context) context.Context {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	up, _ := ctx.Value(anchorKey{}).(anchor)
+	return &anchorContext{context.WithoutCancel(ctx), anchor{up.call, nil}}
+}
+
+// An anchorContext is a context whose calls join other sets.
+type anchorContext struct {
+	context.Context
+	known anchor
+}
+
+func (ac *anchorContext) Value(key any) any {
+	if key == (anchorKey{}) {
+		return ac.known
+	}
+	return ac.Context.Value(key)
+}

@@ -1,0 +1,381 @@
+package hop
+
+import (
+	"context"
+	"runtime"
+	"slices"
+
+	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/inside"
+)
+
+// How a loop stops.
+//
+//	running ──Shutdown──▶ graceful ──its ctx ends, Close──▶ hard
+//	   └───────Close────────────────────────────────────────▶ │
+//	                          both: everything is finished ──▶ finished ──▶ ended
+//
+// stop is guarded by Loop.mu and only rises. Either stop raises the mailbox to told, so that from one moment on nothing
+// from outside is accepted; what was accepted before is in the mailbox, and will be run, or has been cancelled, before the loop
+// is at its end. The end is reached on the loop's own goroutine, in step, when there is nothing to run and no task is
+// suspended: then the children have stopped, then the shutdown functions run as calls of their own, then the values
+// of Locals are closed, then the mailbox is raised to dead. Whatever was sent before that is still received; after
+// it nothing is.
+type stopLevel int
+
+const (
+	running stopLevel = iota
+	graceful
+	hard
+	finished
+)
+
+// OnShutdown has f run on the loop when it stops, as a task, after everything else; several in the order of their
+// registration, one after the other. An error of f is logged. On a loop that has begun its shutdown functions, f never
+// runs. f must not wait for calls on the loop other than those it makes with its ctx. It follows Prefect's
+// add_event_loop_shutdown_callback.
+func (l *Loop) OnShutdown(f func(context.Context) error) {
+	l.check()
+	if f == nil {
+		misuse("OnShutdown: nil function")
+	}
+	l.mu.Lock()
+	l.hooks = append(l.hooks, f)
+	l.mu.Unlock()
+}
+
+// Shutdown stops the loop in order: it accepts no more, but what unfinished calls of the loop or its children still
+// start with their ctx; children finish first; everything that was accepted is finished, suspended tasks too; calls
+// of After that are not due are cancelled; the OnShutdown functions run. Shutdown waits for the end. If ctx ends first,
+// the rest is cancelled, and Shutdown returns at once with an error that is ctx's and says how many calls that were.
+//
+// It may be called many times, from anywhere. From a task of the loop, or one that the loop's tasks wait for, it starts
+// the stop and returns ErrDeadlock, since it would wait for itself. ErrProtected: see LoopOptions. It follows
+// http.Server.Shutdown.
+func (l *Loop) Shutdown(ctx context.Context) error {
+	l.check()
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if l.o.Protected {
+		return refuse(ErrProtected, "%v is protected: it stops with its parent or with what made it", l)
+	}
+	return l.shutdown(ctx)
+}
+
+func (l *Loop) shutdown(ctx context.Context) error {
+	l.beginStop(graceful)
+	if l.waitsForCaller() {
+		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
+	}
+	err := l.ended.Wait(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	n := l.unfinished()
+	l.beginStop(hard)
+	if n == 0 && l.ended.IsSet() {
+		return nil
+	}
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", l, n, context.Cause(ctx))
+}
+
+// Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is
+// ErrStopped, and waits of its tasks end, those of posted functions with ErrStopped. It returns when the functions that run
+// have returned. A Manual loop that nobody drives is closed on the calling goroutine, unless it has suspended tasks:
+// they need their driver, and the error is ErrCannotWait. Otherwise errors are those of Shutdown.
+func (l *Loop) Close() error {
+	l.check()
+	if l.o.Protected {
+		return refuse(ErrProtected, "%v is protected: it stops with its parent or with what made it", l)
+	}
+	return l.close()
+}
+
+func (l *Loop) close() error {
+	l.beginStop(hard)
+	if l.waitsForCaller() {
+		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
+	}
+	if l.o.Manual && !l.closeUndriven() {
+		return refuse(ErrCannotWait, "%v is Manual and has suspended tasks: drive it with Run until it has stopped", l)
+	}
+	return l.ended.Wait(context.Background())
+}
+
+// Stopped returns a channel that is closed when the loop has stopped.
+func (l *Loop) Stopped() <-chan struct{} {
+	l.check()
+	return l.ended.done()
+}
+
+// beginStop raises what is asked for.
+func (l *Loop) beginStop(to stopLevel) {
+	l.mu.Lock()
+	if l.stop >= to {
+		l.mu.Unlock()
+		return
+	}
+	first := l.stop == running
+	l.stop = to
+	below := slices.Concat(l.children, l.guests)
+	late := make([]*Call, 0, len(l.delayed))
+	for t := range l.delayed {
+		late = append(late, t.c)
+	}
+	l.mu.Unlock()
+	l.s.box.Raise(told)
+	for _, c := range late {
+		c.Cancel(ErrStopped)
+	}
+	if first {
+		go l.stopBelow(below)
+	}
+	if to == hard {
+		for _, b := range below {
+			b.beginStop(hard)
+		}
+		l.cancelAll()
+	}
+	l.s.send(posted(func() {}), internal) // look again
+}
+
+// stopBelow stops the children and guests, and tells the loop.
+func (l *Loop) stopBelow(below []*Loop) {
+	for _, b := range below {
+		b.beginStop(graceful)
+	}
+	for _, b := range below {
+		if b.o.Manual {
+			b.closeUndriven()
+		}
+		b.ended.Wait(context.Background())
+	}
+	l.mu.Lock()
+	l.below = true
+	l.mu.Unlock()
+	l.s.send(posted(func() {}), internal)
+}
+
+// cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
+// suspended ones on the loop.
+func (l *Loop) cancelAll() {
+	l.s.closing.Store(true)
+	l.eachQueued(func(c *Call) { c.Cancel(ErrStopped) })
+	if fb := l.s.running.Load(); fb != nil {
+		if c := fb.cur.Load(); c != nil && c.Portal() == Portal(l) {
+			c.Cancel(ErrStopped)
+		}
+	}
+	l.s.send(stopWaits{}, internal)
+}
+
+// stopWaits cancels the suspended tasks and ends their waits.
+type stopWaits struct{}
+
+func (stopWaits) do(fb *fiber) {
+	s := fb.s
+	var tasks []*coro
+	for c := s.live.first; c != nil; c = c.nextLive {
+		tasks = append(tasks, c)
+	}
+	for _, c := range tasks {
+		for _, call := range c.under {
+			call.Cancel(ErrStopped)
+		}
+		if call := c.cur.Load(); call != nil {
+			call.Cancel(ErrStopped)
+		}
+	}
+	for _, c := range tasks {
+		c.wait.wakeAs(c.wait.seq(), stopped)
+	}
+}
+
+// unfinished counts the calls and functions that are not done.
+func (l *Loop) unfinished() int {
+	n := int(l.s.suspendedTasks.Load())
+	if fb := l.s.running.Load(); fb != nil {
+		if c := fb.cur.Load(); c != nil && !c.done() && !fb.wait.standing() {
+			n++
+		}
+	}
+	l.s.box.Each(func(it item) bool {
+		if c, ok := it.(*Call); ok && !c.done() {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// step is called on the loop when there is nothing to run. It brings a stop one step further; true: look again.
+func (l *Loop) step() bool {
+	l.mu.Lock()
+	stop, below := l.stop, l.below
+	l.mu.Unlock()
+	if stop == running || !below || l.s.live.n > 0 || l.s.over {
+		return false
+	}
+	if l.hook != nil && !l.hook.done() {
+		return false
+	}
+	l.hook = nil
+	l.mu.Lock()
+	var f func(context.Context) error
+	if len(l.hooks) > 0 {
+		f, l.hooks = l.hooks[0], l.hooks[1:]
+	}
+	l.mu.Unlock()
+	if f != nil {
+		l.runHook("shutdown function", f)
+		return true
+	}
+	if l.locals.any() {
+		l.runHook("closing of locals", l.locals.close)
+		return true
+	}
+	l.s.box.Raise(dead)
+	if l.s.box.Refill() {
+		return true
+	}
+	l.mu.Lock()
+	l.stop = finished
+	l.hooks = nil
+	l.mu.Unlock()
+	l.s.over = true
+	return false
+}
+
+// runHook runs f on the loop as a call.
+func (l *Loop) runHook(what string, f func(context.Context) error) {
+	p := New(context.Background(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, Name(what))
+	c := &p.c
+	c.set(flagLooked)
+	c.accept(l, nil)
+	c.OnDone(func() {
+		if c.err != nil {
+			l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", c.err)
+		}
+	})
+	l.hook = c
+	l.s.send(c, internal)
+}
+
+// gone ends the stop: nothing of the loop is left.
+func (l *Loop) gone() {
+	if l.s.stall != nil {
+		l.s.stall.stop()
+	}
+	if l.s.clock != nil {
+		l.s.clock.Stop()
+	}
+	removeLoop(l)
+	if p := l.parent; p != nil {
+		p.dropBelow(l)
+	}
+	if h, ok := l.o.Host.(*Loop); ok {
+		h.dropBelow(l)
+	}
+	l.ended.Set()
+}
+
+func (l *Loop) dropBelow(b *Loop) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.children = slices.DeleteFunc(l.children, func(x *Loop) bool { return x == b })
+	l.guests = slices.DeleteFunc(l.guests, func(x *Loop) bool { return x == b })
+}
+
+// closeUndriven brings a Manual loop that is being closed and that nobody drives to its end on the calling goroutine;
+// false: it has suspended tasks, which only their driver can resume.
+func (l *Loop) closeUndriven() bool {
+	l.mu.Lock()
+	if l.driving || l.ended.IsSet() || l.stop != hard {
+		l.mu.Unlock()
+		return true
+	}
+	if l.driver != 0 && l.driver != goid.Number() {
+		l.mu.Unlock()
+		return false
+	}
+	mine := l.driver != 0
+	l.driving = true
+	l.run++
+	l.s.halt.Store(false)
+	l.s.over = false
+	l.mu.Unlock()
+	if mine {
+		l.drive()
+		return true
+	}
+	go func() {
+		// A goroutine of its own: the caller may be a task.
+		defer l.lockThread()()
+		l.drive()
+	}()
+	return true
+}
+
+func lockOSThread() (unlock func()) {
+	runtime.LockOSThread()
+	return runtime.UnlockOSThread
+}
+
+// mayStillSubmit reports whether a stopping loop accepts c: because c was made by a call of the loop, or of a loop
+// below it, that is not finished.
+func (l *Loop) mayStillSubmit(c *Call) bool {
+	for a, _ := c.parent.Value(anchorKey{}).(anchor); a.call != nil; a, _ = a.call.parent.Value(anchorKey{}).(anchor) {
+		if a.call.done() {
+			continue
+		}
+		if on, ok := a.call.Portal().(*Loop); ok && on.within(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether l is top, or below it as a child or guest.
+func (l *Loop) within(top *Loop) bool {
+	for l != nil {
+		if l == top {
+			return true
+		}
+		if h, ok := l.o.Host.(*Loop); ok && h.within(top) {
+			return true
+		}
+		l = l.parent
+	}
+	return false
+}
+
+// waitsForCaller reports whether the end of the loop needs the calling goroutine: it runs a task of the loop or of one
+// below it, or a call that such a task waits for.
+func (l *Loop) waitsForCaller() bool {
+	return neededBy(self(), func(fb *fiber) bool {
+		return fb.s != nil && fb.s.loop != nil && fb.s.loop.within(l)
+	})
+}
+
+// waiting returns the goroutines that wait for c.
+func (c *Call) waiting() []*fiber {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var fbs []*fiber
+	if last := c.waiters.last; last != nil {
+		for w := last.next; ; w = w.next {
+			if w.fb != nil {
+				fbs = append(fbs, w.fb)
+			}
+			if w == last {
+				break
+			}
+		}
+	}
+	return fbs
+}
+
+func init() {
+	inside.StopLoop = func(loop any, ctx context.Context) error { return loop.(*Loop).shutdown(ctx) }
+}

@@ -1,0 +1,82 @@
+package hop
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Child returns the living child of that name, or makes one with o. It stops before its parent does. The error is
+// ErrMismatch if the child was made with other options (nil asks for none), ErrStopped if the loop stops.
+// It follows async-kernel's Caller.get.
+func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
+	l.check()
+	if name == "" {
+		misuse("Child: empty name")
+	}
+	var want LoopOptions
+	if o != nil {
+		want = *o
+	}
+	if want.Name != "" && want.Name != name {
+		return nil, refuse(ErrMismatch, "child %q of %v: its options have another name, %q", name, l, want.Name)
+	}
+	want.Name = name
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.children {
+		if c.o.Name != name {
+			continue
+		}
+		if c.stopping() {
+			return nil, refuse(ErrStopped, "child %q of %v stops: wait for its Stopped, then ask again", name, l)
+		}
+		if o != nil && !sameOptions(c.o, want) {
+			return nil, refuse(ErrMismatch, "child %q of %v exists and was made with other options", name, l)
+		}
+		return c, nil
+	}
+	if l.stop != running {
+		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
+	}
+	c := newLoop(&want, l)
+	l.children = append(l.children, c)
+	c.startLoop()
+	return c, nil
+}
+
+func (l *Loop) stopping() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stop != running
+}
+
+// sameOptions compares what can be compared: functions only by whether there is one.
+func sameOptions(a, b LoopOptions) bool {
+	return a.Thread == b.Thread && a.Manual == b.Manual && a.Protected == b.Protected &&
+		a.QueueLimit == b.QueueLimit && a.StallAfter == b.StallAfter && a.Logger == b.Logger &&
+		(a.OnPanic == nil) == (b.OnPanic == nil) && sameHost(a.Host, b.Host)
+}
+
+func sameHost(a, b Host) (same bool) {
+	defer func() { recover() }() // hosts of a type that cannot be compared are not the same
+	return a == b
+}
+
+// Children returns the children that have not stopped, oldest first.
+func (l *Loop) Children() []*Loop {
+	l.check()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.children)
+}
+
+// Parent returns the loop that l is a child of, or nil.
+func (l *Loop) Parent() *Loop {
+	l.check()
+	return l.parent
+}
+
+func sortedLoops(m map[uint64]*Loop) []*Loop {
+	return slices.SortedFunc(maps.Values(m), func(a, b *Loop) int { return cmp.Compare(a.id, b.id) })
+}

@@ -1,0 +1,478 @@
+package hop
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohop/hop/internal/ccall"
+	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/timerheap"
+)
+
+// Every wait of this package goes through this file: for a call, a group, an event, a limiter, a timer, a channel.
+//
+// A goroutine waits for one thing at a time. Its wait is one object that is used again and again; what it waits for
+// keeps the wait in a list under its own lock. What ends a wait races: the thing itself, the end of the context, the
+// stop of the loop. They meet in one word:
+//
+//	idle ──begin──▶ armed ──▶ blocked (goroutines only: spinning is over, the channel must be used)
+//	                  │           │
+//	                  ├───────────┴──▶ woken │ ended │ stopped     the first wins
+//	                  ▼           ▼
+//	                poked ────▶ armed      (there is something to run for Origin; then it waits on)
+//
+// The word also counts the waits, so that who comes late for one wait cannot end the next.
+// Waking never blocks: for a task it puts the task into its loop's mailbox, for a goroutine it sends to a channel with
+// room. It may be done under any lock but a mailbox's.
+
+// A phase is where a wait is.
+type phase uint64
+
+const (
+	idle phase = iota
+	armed
+	blocked
+	poked
+	woken   // by what was waited for
+	ended   // by the context
+	stopped // by the stop of the loop
+
+	phaseBits = 3
+	phaseMask = 1<<phaseBits - 1
+)
+
+type wait struct {
+	state atomic.Uint64 // count of waits, and a phase
+	fb    *fiber        // whose wait this is; nil: a goroutine that hop does not know
+	co    *coro         // the task that waits; nil: a goroutine
+	s     *sched        // the task's
+	ch    chan struct{} // what a blocked goroutine receives from; made when it must
+
+	// The list that the wait is in, guarded by the lock of what is waited for.
+	prev, next *wait
+	listed     bool
+	pump       *Call // run what is sent to the Origin of this call; under that call's mu
+
+	// What is waited for, as the search for deadlocks sees it.
+	onCall atomic.Pointer[Call]
+	onMany atomic.Pointer[manyWait]
+	pc     atomic.Uintptr
+	bound  atomic.Pointer[Call] // the wait ends when this call's context does
+	timer  timerheap.Timer[timed]
+}
+
+// standing reports whether the goroutine waits.
+func (w *wait) standing() bool {
+	p := phase(w.state.Load() & phaseMask)
+	return p == armed || p == blocked || p == poked
+}
+
+// wakeAs ends the wait if it is the seq-th and still stands.
+func (w *wait) wakeAs(seq uint64, why phase) bool {
+	for {
+		old := w.state.Load()
+		if old>>phaseBits != seq {
+			return false
+		}
+		switch phase(old & phaseMask) {
+		case armed, poked:
+			if w.state.CompareAndSwap(old, seq<<phaseBits|uint64(why)) {
+				if w.co != nil {
+					w.s.resumeLater(w.co)
+				}
+				return true
+			}
+		case blocked:
+			if w.state.CompareAndSwap(old, seq<<phaseBits|uint64(why)) {
+				w.ch <- struct{}{}
+				return true
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// wake ends the current wait: for those in whose list it is, and who hold that list's lock.
+func (w *wait) wake() bool { return w.wakeAs(w.seq(), woken) }
+
+func (w *wait) seq() uint64 { return w.state.Load() >> phaseBits }
+
+// endFor ends the wait if it stands and is bound to the end of c's context.
+func (w *wait) endFor(c *Call) {
+	seq := w.seq()
+	if w.bound.Load() == c {
+		w.wakeAs(seq, ended)
+	}
+}
+
+// poke makes a goroutine that waits look for something to run.
+func (w *wait) poke() {
+	for {
+		old := w.state.Load()
+		switch phase(old & phaseMask) {
+		case armed:
+			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(poked)) {
+				return
+			}
+		case blocked:
+			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(poked)) {
+				w.ch <- struct{}{}
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+var waits = sync.Pool{New: func() any { return new(wait) }}
+
+// begin starts a wait on the calling goroutine, which is fb, or none that hop knows. From here on it can be woken.
+// Every begin is followed by finish.
+func begin(fb *fiber, pc uintptr) *wait {
+	var w *wait
+	if fb == nil {
+		w = waits.Get().(*wait)
+	} else {
+		w = &fb.wait
+		if w.standing() {
+			misuse("internal error: a goroutine waits twice")
+		}
+	}
+	w.pc.Store(pc)
+	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))
+	return w
+}
+
+// finish ends what begin has started: nobody has the wait in a list any more.
+func (w *wait) finish() {
+	w.onCall.Store(nil)
+	if w.onMany.Load() != nil {
+		w.onMany.Store(nil)
+	}
+	w.pump = nil
+	w.state.Store(w.state.Load() &^ phaseMask)
+	if w.fb == nil {
+		w.ch = nil // it may belong to a testing/synctest bubble
+		waits.Put(w)
+	}
+}
+
+// abort is finish for a wait that did not come to block. If it was woken all the same, a task's resumption is on
+// its way and must be received.
+func (w *wait) abort() {
+	for {
+		old := w.state.Load()
+		switch phase(old & phaseMask) {
+		case armed, poked:
+			if !w.state.CompareAndSwap(old, old&^phaseMask) {
+				continue
+			}
+		case woken, ended, stopped:
+			if w.co != nil {
+				w.s.suspend(w.co)
+			}
+		}
+		w.finish()
+		return
+	}
+}
+
+// block waits until the wait is ended, and says by what. ctx ends it.
+func (w *wait) block(ctx context.Context) phase {
+	if fb := w.fb; fb != nil {
+		if c := fb.cur.Load(); c != nil && (c.has(flagHeld) || len(fb.under) > 0) {
+			fb.stepAside()
+			defer fb.stepBack()
+		}
+	}
+	if w.co != nil {
+		return w.blockTask(ctx)
+	}
+	if w.fb == nil || w.fb.w == nil {
+		return w.blockGoroutine(ctx)
+	}
+	w.fb.w.stepAside()
+	defer w.fb.w.stepBack()
+	return w.blockGoroutine(ctx)
+}
+
+// blockTask suspends the task.
+func (w *wait) blockTask(ctx context.Context) phase {
+	seq := w.seq()
+	var unhook func()
+	if c, ok := ctx.(*callContext); ok && (*Call)(c).fb.Load() == w.fb {
+		// The usual case, the context of the task's own call, costs no registration: its cancel looks here.
+		c := (*Call)(c)
+		w.bound.Store(c)
+		if c.has(flagCancel) {
+			w.wakeAs(seq, ended)
+		} else {
+			c.watch()
+		}
+	} else if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })
+		unhook = func() { stop() }
+	}
+	w.s.suspend(w.co)
+	w.bound.Store(nil)
+	if unhook != nil {
+		unhook()
+	}
+	return phase(w.state.Load() & phaseMask)
+}
+
+// blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
+func (w *wait) blockGoroutine(ctx context.Context) phase {
+	if p := w.spin(); p >= woken {
+		return p
+	}
+	if w.ch == nil {
+		w.ch = make(chan struct{}, 1)
+	}
+	done := ctx.Done()
+	for {
+		old := w.state.Load()
+		switch p := phase(old & phaseMask); p {
+		case poked:
+			if w.pump == nil {
+				return p
+			}
+			w.pump.runSent()
+			w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed))
+			continue
+		case armed:
+			if !w.state.CompareAndSwap(old, old&^phaseMask|uint64(blocked)) {
+				continue
+			}
+		default:
+			return p
+		}
+		if done == nil {
+			<-w.ch
+			continue
+		}
+		select {
+		case <-w.ch:
+		case <-done:
+			// Whoever takes the wait out of blocked, this line or another goroutine, sends once.
+			w.wakeAs(w.seq(), ended)
+			<-w.ch
+		}
+	}
+}
+
+// How long a goroutine spins before it blocks. Blocking costs a round through the scheduler, and one through the
+// kernel where the other side is a locked thread: an exchange that is answered within this time is several times
+// faster. Spinning takes a processor from others, so at most as many spin as there are processors, and none where
+// there is one.
+const (
+	spinRounds = 200
+	spinPauses = 10
+)
+
+var spinners atomic.Int32
+
+// spin waits a little for the wait to end without giving the processor away.
+func (w *wait) spin() phase {
+	if !mayLoop() {
+		return armed
+	}
+	defer spinners.Add(-1)
+	for range spinRounds {
+		if p := phase(w.state.Load() & phaseMask); p != armed {
+			return p
+		}
+		goid.Pause(spinPauses)
+	}
+	return armed
+}
+
+// mayLoop reserves a place among those who spin.
+func mayLoop() bool {
+	n := processors()
+	if n < 2 {
+		return false
+	}
+	if spinners.Add(1) > int32(n) {
+		spinners.Add(-1)
+		return false
+	}
+	return true
+}
+
+// processors returns GOMAXPROCS, asked for seldom since it takes the scheduler's lock.
+func processors() int {
+	n := procs.Load()
+	if n == 0 || procsAge.Add(1)%1024 == 0 {
+		n = int32(runtime.GOMAXPROCS(0))
+		procs.Store(n)
+	}
+	return int(n)
+}
+
+var procs, procsAge atomic.Int32
+
+// A waitList is a circular list of waits through its last.
+type waitList struct{ last *wait }
+
+func (l *waitList) empty() bool { return l.last == nil }
+
+func (l *waitList) add(w *wait) {
+	if l.last == nil {
+		w.prev, w.next = w, w
+	} else {
+		w.prev, w.next = l.last, l.last.next
+		w.prev.next, w.next.prev = w, w
+	}
+	l.last = w
+	w.listed = true
+}
+
+// remove takes w out if it is in.
+func (l *waitList) remove(w *wait) bool {
+	if !w.listed {
+		return false
+	}
+	w.listed = false
+	if w.next == w {
+		l.last = nil
+	} else {
+		w.prev.next, w.next.prev = w.next, w.prev
+		if l.last == w {
+			l.last = w.prev
+		}
+	}
+	w.prev, w.next = nil, nil
+	return true
+}
+
+// first takes out the wait that is longest in.
+func (l *waitList) first() *wait {
+	if l.last == nil {
+		return nil
+	}
+	w := l.last.next
+	l.remove(w)
+	return w
+}
+
+func (l *waitList) wakeAll() {
+	for w := l.first(); w != nil; w = l.first() {
+		w.wake()
+	}
+}
+
+// waitOn waits on the calling goroutine for anything that can list a wait: add registers it and says false if there is
+// nothing to wait for; remove takes it back when the wait ended otherwise.
+func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, remove func(*wait)) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if ctx.Err() != nil {
+		return endedWait(what, ctx)
+	}
+	fb := self()
+	if fb != nil {
+		if err := fb.canWait(ctx); err != nil {
+			return err
+		}
+	}
+	w := begin(fb, pc)
+	if !add(w) {
+		w.abort()
+		return nil
+	}
+	if fb != nil && w.onMany.Load() != nil {
+		if d := findDeadlock(fb, nil); d != nil {
+			remove(w)
+			w.abort()
+			return d
+		}
+	}
+	why := w.block(ctx)
+	if why != woken {
+		remove(w)
+	}
+	w.finish()
+	switch why {
+	case ended:
+		return endedWait(what, ctx)
+	case stopped:
+		return refuse(ErrStopped, "the wait for %s was ended: the loop stops", what)
+	}
+	return nil
+}
+
+// A fiber is a goroutine that hop knows: a task's coroutine, a pool's worker, or one that runs a call.
+type fiber struct {
+	g     uintptr
+	s     *sched               // the loop whose task runs here; nil elsewhere
+	w     *worker              // the pool's worker whose goroutine this is
+	cur   atomic.Pointer[Call] // the innermost call that runs here
+	under []*Call              // those that it runs on top of, outermost first; the goroutine's own
+	wait  wait
+}
+
+// fibers finds the calling goroutine's fiber.
+var fibers goid.Map[fiber]
+
+// self returns the calling goroutine's fiber; nil: hop does not know it.
+func self() *fiber { return fibers.Load(goid.Self()) }
+
+func (fb *fiber) register() {
+	fb.g = goid.Self()
+	fb.wait.fb = fb
+	fibers.Store(fb.g, fb)
+}
+
+func (fb *fiber) leave() { fibers.Delete(fb.g) }
+
+// enter makes the calling goroutine known while it runs a call.
+func enter() *fiber {
+	fb := new(fiber)
+	fb.register()
+	return fb
+}
+
+// canWait reports why the goroutine cannot wait, nil if it can.
+func (fb *fiber) canWait(ctx context.Context) error {
+	if fb.w != nil && fb.w.p.closing.Load() && CurrentCall(ctx) == nil {
+		return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", fb.w.p)
+	}
+	if fb.s == nil {
+		return nil
+	}
+	if fb.wait.co == nil {
+		return refuse(ErrCannotWait, "%s runs on the host's own goroutine of %s: a wait would stop the host; use Go or Post",
+			callName(fb.cur.Load()), fb.s)
+	}
+	if ccall.Inside() {
+		return refuse(ErrCannotWait, "%s on %s is inside a C function that called back into Go: a task cannot wait there; "+
+			"start the call with Go or Post, or make the C call on a Pool", callName(fb.cur.Load()), fb.s)
+	}
+	if fb.s.closing.Load() && CurrentCall(ctx) == nil {
+		return refuse(ErrStopped, "%s stops: it waits no more, but with the context of a call", fb.s)
+	}
+	return nil
+}
+
+// stopping reports whether the goroutine is a task whose loop is being closed.
+func (fb *fiber) stopping() bool { return fb.s != nil && fb.s.closing.Load() }
+
+// abandoned gives the place of a running function away: nobody waits for it any more.
+func (fb *fiber) abandoned() {
+	if fb != nil && fb.w != nil {
+		fb.w.abandoned()
+	}
+}
+
+// cameBack is told, on the goroutine, that an abandoned function has returned.
+func (fb *fiber) cameBack() {
+	if fb.w != nil {
+		fb.w.cameBack()
+	}
+}

@@ -1,0 +1,370 @@
+package hop
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// A Waiter is a portal to a goroutine that is blocked waiting: in [Waiter.Wait], it runs what was and is submitted until the call it
+// waits for is done. Each thing runs as a task and may wait; the goroutine runs others meanwhile. What is submitted before
+// Wait is kept. A Waiter serves one awaited call; the others that [Do] makes are of this kind.
+//
+// Submit and OnDone are safe for concurrent use; one goroutine at a time waits. It follows Prefect's Waiter, SyncWaiter and
+// AsyncWaiter.
+type Waiter struct {
+	s    *sched // runs what was submitted, on the goroutine that waits
+	many manyWait
+
+	mu      sync.Mutex // taken after a call's
+	call    *Call      // what it waits for
+	w       *wait      // the wait of the goroutine that blocks
+	wanted  bool       // there is something to run and nobody blocks
+	waiting bool       // Wait is on
+	closed  bool
+	via     *sched // the loop whose task waits: it runs what is submitted
+	kids    map[*Call]struct{}
+	after   []func(context.Context)
+}
+
+// NewWaiter makes a Waiter.
+func NewWaiter() *Waiter {
+	w := &Waiter{kids: make(map[*Call]struct{})}
+	w.s = newSched("a waiting goroutine", nil)
+	w.s.waiter = w
+	w.s.notify = w.want
+	w.s.box.Sleep()
+	w.many.each = w.eachKid
+	return w
+}
+
+func (w *Waiter) check() {
+	if w == nil || w.s == nil {
+		misuse("a nil or zero Waiter: make one with NewWaiter")
+	}
+}
+
+func (w *Waiter) String() string {
+	w.check()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.call == nil {
+		return "a Waiter"
+	}
+	return "the goroutine that waits for call " + strconv.Quote(w.call.Name())
+}
+
+// Submit has c run on the goroutine that waits, or will. It does not block. c becomes a child of the awaited call:
+// it is cancelled when that is. Errors: ErrClosed when the wait is over; ErrMismatch.
+func (w *Waiter) Submit(c *Call) error {
+	w.check()
+	some, err := c.accept(w, nil)
+	if !some || err != nil {
+		return err
+	}
+	w.mu.Lock()
+	if w.closed || !w.pushLocked(c) {
+		w.mu.Unlock()
+		c.unaccept()
+		return refuse(ErrClosed, "%v: the wait is over", w)
+	}
+	w.kids[c] = struct{}{}
+	awaited := w.call
+	w.mu.Unlock()
+	if awaited != nil {
+		awaited.adopt(c)
+	}
+	c.OnDone(func() {
+		w.mu.Lock()
+		delete(w.kids, c)
+		w.mu.Unlock()
+	})
+	return nil
+}
+
+func (w *Waiter) pushLocked(c *Call) bool {
+	if w.via != nil {
+		return w.via.send(c, internal)
+	}
+	ok, wake := w.s.box.Push(c, open)
+	if wake {
+		w.wantLocked()
+	}
+	return ok
+}
+
+// adopt cancels kid when c is cancelled, if kid's own context does not see to it.
+func (c *Call) adopt(kid *Call) {
+	ctx := (*callContext)(c)
+	if sameContext(kid.parent, ctx) {
+		kid.watch()
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { kid.cancel(causeOf(ctx), 0) })
+	kid.OnDone(func() { stop() })
+}
+
+// want has the goroutine that waits look at the mailbox. It is called by senders, who may hold a call's lock.
+func (w *Waiter) want() {
+	w.mu.Lock()
+	w.wantLocked()
+	w.mu.Unlock()
+}
+
+func (w *Waiter) wantLocked() {
+	if w.w != nil {
+		w.w.poke()
+	} else {
+		w.wanted = true
+	}
+}
+
+// attach makes wt the wait to poke.
+func (w *Waiter) attach(wt *wait) {
+	wt.onMany.Store(&w.many)
+	w.mu.Lock()
+	w.w = wt
+	if w.wanted {
+		w.wanted = false
+		wt.poke()
+	}
+	w.mu.Unlock()
+}
+
+func (w *Waiter) detach() {
+	w.mu.Lock()
+	w.w = nil
+	w.mu.Unlock()
+}
+
+func (w *Waiter) takes() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.closed
+}
+
+// eachKid yields the calls that were accepted and are not done.
+func (w *Waiter) eachKid(yield func(*Call) bool) {
+	w.mu.Lock()
+	kids := slices.Collect(maps.Keys(w.kids))
+	w.mu.Unlock()
+	slices.SortFunc(kids, func(a, b *Call) int { return cmp.Compare(a.ID(), b.ID()) })
+	for _, c := range kids {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+// OnDone has f run on the goroutine that waits, once the awaited call is done: in the order of registration, with the
+// context of Wait. After that it runs at once, here. It follows Waiter.add_done_callback.
+func (w *Waiter) OnDone(f func(context.Context)) {
+	w.check()
+	if f == nil {
+		misuse("OnDone: nil function")
+	}
+	w.mu.Lock()
+	if !w.closed {
+		w.after = append(w.after, f)
+		w.mu.Unlock()
+		return
+	}
+	w.mu.Unlock()
+	f(context.Background())
+}
+
+// Wait waits until c is done, running here what is submitted to the Waiter; what was accepted is finished before Wait
+// returns. It returns nil when c is done, never c's own error. When ctx ends first, what was submitted and has not
+// finished is cancelled, and the error is that of Pending.Wait; a later Wait may go on. In a task, the loop runs what is
+// submitted, and the task waits suspended. After c is done the Waiter takes no more; a Wait for another call is
+// ErrClosed. It follows Waiter.wait.
+//
+//go:noinline
+func (w *Waiter) Wait(ctx context.Context, c *Call) error {
+	w.check()
+	if ctx == nil {
+		misuse("nil context")
+	}
+	if c == nil {
+		misuse("Waiter.Wait: nil call")
+	}
+	pc := goid.CallerPC()
+	fb := self()
+	if err := w.enter(c, fb); err != nil {
+		return err
+	}
+	onTask := fb != nil && fb.s != nil
+	w.eachKid(func(k *Call) bool {
+		c.adopt(k)
+		return true
+	})
+	if !onTask {
+		c.mu.Lock()
+		if !c.isDone() {
+			c.more().waiter = w
+		}
+		c.mu.Unlock()
+	}
+	err := c.awaitAs(ctx, pc, !onTask)
+	done := c.done()
+	w.mu.Lock()
+	w.waiting = false
+	w.closed = done
+	w.mu.Unlock()
+	if onTask {
+		w.awaitKids(ctx, pc, !done)
+	} else if done {
+		w.settle(ctx, pc, false) // c may have been done before there was anything to wait for
+	}
+	if !done {
+		return err
+	}
+	w.mu.Lock()
+	after := w.after
+	w.after = nil
+	w.mu.Unlock()
+	for _, f := range after {
+		c.guard(func() { f(ctx) })
+	}
+	return nil
+}
+
+// enter begins Wait.
+func (w *Waiter) enter(c *Call, fb *fiber) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed || w.call != nil && w.call != c:
+		return refuse(ErrClosed, "a Waiter serves one awaited call, and the wait for that is over or another")
+	case w.waiting:
+		return refuse(ErrMismatch, "another goroutine waits with this Waiter")
+	}
+	w.call, w.waiting = c, true
+	if fb == nil || fb.s == nil {
+		w.via = nil
+		return nil
+	}
+	w.via = fb.s
+	for w.s.box.Refill() { // what came before is the loop's to run now
+		for it, ok := w.s.box.Next(); ok; it, ok = w.s.box.Next() {
+			if c, ok := it.(*Call); ok && !w.via.send(c, internal) {
+				defer c.Cancel(ErrStopped)
+			}
+		}
+	}
+	w.s.box.Sleep()
+	return nil
+}
+
+// awaitKids waits, on a task, for what its loop runs for the Waiter.
+func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
+	w.eachKid(func(k *Call) bool {
+		if cancel {
+			k.cancel(causeOf(ctx), 0)
+		}
+		k.await(context.WithoutCancel(ctx), pc)
+		return true
+	})
+}
+
+// settle runs what was accepted to its end, on the calling goroutine, whose wait for the call has ended. When ctx is over, or
+// at once if cancel, it is cancelled first.
+func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
+	w.detach()
+	fb := self()
+	if cancel {
+		w.cancelKids(ctx)
+	}
+	for {
+		w.s.drive()
+		if w.s.live.n == 0 {
+			break
+		}
+		wt := begin(fb, pc)
+		w.attach(wt)
+		bound := ctx
+		if cancel {
+			bound = context.WithoutCancel(ctx)
+		}
+		why := wt.block(bound)
+		w.detach()
+		wt.finish()
+		if why == ended {
+			cancel = true
+			w.cancelKids(ctx)
+		}
+	}
+	w.s.endIdle()
+	if w.s.clock != nil {
+		w.s.clock.Stop()
+	}
+	w.s.closing.Store(false)
+}
+
+func (w *Waiter) cancelKids(ctx context.Context) {
+	cause := context.Canceled
+	if ctx.Err() != nil {
+		cause = causeOf(ctx)
+	}
+	w.eachKid(func(k *Call) bool {
+		k.cancel(cause, 0)
+		return true
+	})
+	w.s.closing.Store(true)
+	w.s.send(stopWaits{}, internal)
+}
+
+// runSent runs what was sent to the goroutine that waits for c, which is the caller's.
+func (c *Call) runSent() {
+	c.mu.Lock()
+	w := c.more().waiter
+	c.mu.Unlock()
+	if w != nil {
+		w.s.drive()
+	}
+}
+
+// endPump ends the wait for c of a goroutine that ran what was sent to it.
+func (c *Call) endPump(ctx context.Context, pc uintptr) {
+	c.mu.Lock()
+	w := c.more().waiter
+	done := c.isDone()
+	c.mu.Unlock()
+	if w == nil {
+		return
+	}
+	if done {
+		w.mu.Lock()
+		w.closed = true
+		w.mu.Unlock()
+		w.s.box.Raise(internal)
+	}
+	w.settle(ctx, pc, !done)
+}
+
+// closeWaiter refuses from now on what is sent to a Do that has given up.
+func (c *Call) closeWaiter() {
+	c.mu.Lock()
+	c.st.And(^uint32(flagPumped))
+	var w *Waiter
+	if x := c.x.Load(); x != nil {
+		w, x.waiter = x.waiter, nil
+	}
+	c.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.s.box.Raise(internal)
+	w.eachKid(func(k *Call) bool {
+		k.Cancel(refuse(ErrClosed, "%v has given up", w))
+		return true
+	})
+}

@@ -1,0 +1,202 @@
+package hop
+
+import (
+	"time"
+
+	"github.com/gohop/hop/internal/thread"
+)
+
+// A worker is a goroutine of a pool, or an OS thread. What it is to the pool's counts, under the pool's mu:
+//
+//	free ──give──▶ holds ──waits──▶ aside            running, waiting
+//	  ▲              │ ▲ ◀─wait ends─┘ │
+//	  └────next──────┘ └──function──┐  │
+//	                      returned  out ◀── abandoned   abandoned
+type worker struct {
+	p      *Pool
+	fb     fiber
+	ch     chan item // what to run next; nil: end
+	gone   bool      // its goroutine is to end; its own
+	locals localValues
+
+	place workerPlace
+	base  *Call     // the call that it runs, below all inline ones
+	outs  int       // functions that run on after they were abandoned
+	since time.Time // idle since
+}
+
+type workerPlace int
+
+const (
+	free workerPlace = iota
+	holds
+	aside
+	out
+)
+
+// start makes a worker that runs it. It needs mu.
+func (p *Pool) start(it item) {
+	w := &worker{p: p, ch: make(chan item, 1)}
+	w.fb.w = w
+	p.all[w] = struct{}{}
+	w.give(it)
+	if p.o.Threads {
+		thread.Go(w.main)
+	} else {
+		go w.main()
+	}
+}
+
+// give hands the worker, which is new or has just been taken off the idle list, its next item. It needs mu.
+func (w *worker) give(it item) {
+	w.hold(it)
+	w.ch <- it
+}
+
+func (w *worker) hold(it item) {
+	w.place = holds
+	w.base, _ = it.(*Call)
+}
+
+func (w *worker) main() {
+	w.fb.register()
+	defer w.end() // also on runtime.Goexit in a function
+	for !w.gone {
+		it := <-w.ch
+		if it == nil {
+			return
+		}
+		for it != nil {
+			it.do(&w.fb)
+			it = w.next()
+		}
+	}
+}
+
+// next returns what to run after a function has returned; nil: nothing, and the worker is idle or gone.
+func (w *worker) next() item {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running--
+	if p.queue.n > 0 && p.hasPlace() {
+		it := p.queue.pop()
+		p.running++
+		w.hold(it)
+		return it
+	}
+	w.place, w.base = free, nil
+	if p.stop == running && len(p.idle) < p.o.MaxIdle {
+		w.since = time.Now()
+		p.idle = append(p.idle, w)
+		p.reapLater()
+		return nil
+	}
+	w.gone = true
+	return nil
+}
+
+// end is the end of the worker's goroutine.
+func (w *worker) end() {
+	w.locals.closeOn(&w.fb)
+	w.fb.leave()
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place == holds { // a function has ended its goroutine
+		p.running--
+		p.feed()
+	}
+	delete(p.all, w)
+	p.step()
+}
+
+// stepAside gives the worker's place back while its function waits.
+func (w *worker) stepAside() {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place == holds {
+		w.place = aside
+		p.running--
+		p.waiting++
+		p.feed()
+	}
+}
+
+// stepBack takes the place again, whether there is one or not.
+func (w *worker) stepBack() {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place == aside {
+		w.place = holds
+		p.waiting--
+		p.running++
+	}
+}
+
+// abandoned gives the worker's place away: its function is not waited for any more. The function may have returned
+// already, and that may have been told already.
+func (w *worker) abandoned() {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.outs++
+	if w.outs != 1 {
+		return
+	}
+	switch w.place {
+	case holds:
+		p.running--
+	case aside:
+		p.waiting--
+	}
+	w.place = out
+	p.abandoned++
+	p.feed()
+	p.step()
+}
+
+// cameBack is told when an abandoned function has returned.
+func (w *worker) cameBack() {
+	p := w.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.outs--
+	if w.outs == 0 && w.place == out {
+		w.place = holds
+		p.abandoned--
+		p.running++
+	}
+}
+
+// reapLater sees to it that idle workers end when their time is up. It needs mu.
+func (p *Pool) reapLater() {
+	if p.reaping || len(p.idle) == 0 {
+		return
+	}
+	p.reaping = true
+	d := p.o.IdleTimeout - time.Since(p.idle[0].since)
+	if p.reaper == nil {
+		p.reaper = time.AfterFunc(d, p.reap)
+	} else {
+		p.reaper.Reset(d)
+	}
+}
+
+// reap ends the workers that have been idle for IdleTimeout.
+func (p *Pool) reap() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reaping = false
+	n := 0
+	for n < len(p.idle) && time.Since(p.idle[n].since) >= p.o.IdleTimeout {
+		p.idle[n].ch <- nil
+		n++
+	}
+	kept := copy(p.idle, p.idle[n:])
+	clear(p.idle[kept:])
+	p.idle = p.idle[:kept]
+	p.reapLater()
+}
