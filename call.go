@@ -80,10 +80,11 @@ type callMore struct {
 	timeout     time.Duration
 	undelivered any // func(T)
 
-	cause     error           // why it is asked to cancel
-	ctx       context.Context // the standard context behind Done and Cause; made when somebody asks
-	endCtx    context.CancelCauseFunc
-	root      *contextRoot
+	cause     error         // why it is asked to cancel
+	first     error         // the first of several causes
+	ctxDone   chan struct{} // of its context; made when somebody asks
+	ctxEnded  bool          // and closed
+	left      *atomic.Bool  // ctxDone was closed, where a weak hook may do that too
 	until     time.Time     // when Timeout is up; from start
 	timer     *time.Timer   // of Timeout
 	kids      kidList       // what is told when the call's context ends

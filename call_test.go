@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -324,6 +325,7 @@ func TestString_MayBeAskedForAtAnyMoment(t *testing.T) {
 			defer close(end)
 			for !isDone(p.Done()) {
 				_, _, _, _ = p.Call().String(), p.Call().State(), p.Call().Err(), p.Call().Portal()
+				runtime.Gosched() // wasm has one thread and does not preempt
 			}
 		}()
 		if err := hop.Goroutines.Submit(p.Call()); err != nil {

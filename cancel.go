@@ -3,7 +3,6 @@ package hop
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 )
 
@@ -24,8 +23,7 @@ func (c *Call) parentEnded() {
 	if c.parent.Err() == context.DeadlineExceeded {
 		flag = flagTimeout
 	}
-	cause := causeOf(c.parent)
-	if c.cancel(cause, flag) || !c.done() {
+	if c.cancel(causeOf(c.parent), flag) || !c.done() {
 		return
 	}
 	// The call has ended by itself, but what was made under it goes on, and hears of the end through it.
@@ -34,11 +32,9 @@ func (c *Call) parentEnded() {
 		return
 	}
 	c.mu.Lock()
-	end, kids := x.ending(), x.kids.take()
+	x.endDone()
+	kids := x.kids.take()
 	c.mu.Unlock()
-	if end != nil {
-		end(cause, flag == flagTimeout)
-	}
 	kids.tellAll()
 }
 
@@ -69,9 +65,10 @@ func (c *Call) cancel(cause error, how uint32) bool {
 		c.mu.Unlock()
 		return true
 	}
-	x.cause = cause
+	x.cause, x.first = cause, cause
 	c.set(flagCancel | how)
-	end, kids := x.ending(), x.kids.take()
+	x.endDone()
+	kids := x.kids.take()
 	asks := x.onCancel
 	x.onCancel = nil
 	switch {
@@ -87,9 +84,6 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	}
 	for _, ask := range asks {
 		c.guard(func() { ask(cause) })
-	}
-	if end != nil {
-		end(cause, how == flagTimeout)
 	}
 	if fb := c.fb.Load(); fb != nil {
 		fb.wait.endFor(c)
@@ -118,11 +112,11 @@ func (c *Call) startTimeout() {
 }
 
 // A callContext is a call as the context of its function: a child of the submitter's context that ends with the
-// call's cancel. It is the call itself, so it costs nothing. Only when somebody asks for Done, or derives a context
-// from it, is a standard context made behind it, which gives both and their causes as everywhere.
+// call's cancel, and with the submitter's context also after the call. It is the call itself, so it costs nothing; only
+// when somebody asks for Done is a channel made, and the call hooked to its parent.
 //
-// That standard context is a root, told of the parent's end by hook, so that the parent need not remember each call
-// that ever asked for its Done: the hook is taken back when the call has ended and no call made under it is left.
+// Package context takes a context of a foreign type for a parent through its method AfterFunc, and a cause from the nearest
+// context of its own, which is found by a key: a callContext that has ended answers it with one made for its cause.
 type callContext Call
 
 func (cc *callContext) Deadline() (time.Time, bool) {
@@ -138,7 +132,47 @@ func (cc *callContext) Deadline() (time.Time, bool) {
 	return d, ok
 }
 
-func (cc *callContext) Done() <-chan struct{} { return (*Call)(cc).endContext().Done() }
+func (cc *callContext) Done() <-chan struct{} {
+	c := (*Call)(cc)
+	c.mu.Lock()
+	x := c.more()
+	if x.ctxDone == nil {
+		x.ctxDone = make(chan struct{})
+		if c.has(flagCancel) {
+			x.endDone()
+		}
+	}
+	done := x.ctxDone
+	c.mu.Unlock()
+	c.hook()
+	return done
+}
+
+// endDone closes the channel of Done. It needs mu.
+func (x *callMore) endDone() {
+	if x.ctxDone != nil && !x.ctxEnded {
+		x.ctxEnded = true
+		if x.left == nil || x.left.CompareAndSwap(false, true) {
+			close(x.ctxDone)
+		}
+	}
+}
+
+// AfterFunc has f called when the context ends, on the goroutine that ends it: for package context, which starts one
+// for functions of users.
+func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
+	c := (*Call)(cc)
+	k := &kid{f: f}
+	if cc.Err() != nil {
+		go f()
+		return func() bool { return false }
+	}
+	if !c.addKid(k) {
+		go f()
+		return func() bool { return false }
+	}
+	return func() bool { return c.dropKid(k) }
+}
 
 func (cc *callContext) Err() error {
 	c := (*Call)(cc)
@@ -176,7 +210,19 @@ func (cc *callContext) Value(key any) any {
 			return p
 		}
 	case cancelCtxKey:
-		return c.endContext().Value(key)
+		err := cc.Err()
+		if err == nil {
+			return nil
+		}
+		cause := context.Cause(c.parent)
+		if c.has(flagCancel) {
+			c.mu.Lock()
+			cause = c.x.Load().first
+			c.mu.Unlock()
+		}
+		ended, end := context.WithCancelCause(context.Background())
+		end(cause)
+		return ended.Value(key)
 	}
 	return c.parent.Value(key)
 }
@@ -200,69 +246,4 @@ func (*keyProbe) Err() error                       { return context.Canceled } /
 func (p *keyProbe) Value(key any) any {
 	p.key = key
 	return nil
-}
-
-// endContext returns the standard context behind the call's, made if there is none.
-func (c *Call) endContext() context.Context {
-	c.mu.Lock()
-	x := c.more()
-	if x.ctx == nil {
-		x.root = new(contextRoot)
-		x.ctx, x.endCtx = context.WithCancelCause(x.root)
-		if c.has(flagTimeout) {
-			x.root.end()
-		} else if c.has(flagCancel) {
-			x.endCtx(x.cause)
-		}
-	}
-	ctx := x.ctx
-	c.mu.Unlock()
-	c.hook()
-	return ctx
-}
-
-// ending returns what ends the standard context behind the call's, nil if there is none. It needs mu.
-func (x *callMore) ending() func(cause error, timeout bool) {
-	if x.ctx == nil {
-		return nil
-	}
-	root, end := x.root, x.endCtx
-	return func(cause error, timeout bool) {
-		if timeout {
-			root.end()
-		}
-		end(cause)
-	}
-}
-
-// A contextRoot is the parent of the standard context behind a call's. Through it that context can end with
-// DeadlineExceeded although no timer is its own: package context calls AfterFunc on a parent that has it, and takes
-// the parent's Err for the child's.
-type contextRoot struct {
-	over  atomic.Bool
-	after func()
-}
-
-var neverDone = make(chan struct{})
-
-func (*contextRoot) Deadline() (t time.Time, ok bool) { return }
-func (*contextRoot) Done() <-chan struct{}            { return neverDone }
-func (*contextRoot) Value(any) any                    { return nil }
-
-func (r *contextRoot) Err() error {
-	if r.over.Load() {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
-func (r *contextRoot) AfterFunc(f func()) (stop func() bool) {
-	r.after = f
-	return func() bool { return true }
-}
-
-func (r *contextRoot) end() {
-	if !r.over.Swap(true) {
-		r.after()
-	}
 }

@@ -550,3 +550,31 @@ func TestS38_LabelsFlowToCallsMadeInside(t *testing.T) {
 		t.Error("the inner call has no label")
 	}
 }
+
+func TestS38_APlaceFirstUsedInsideALabelledCallDoesNotKeepItsLabels(t *testing.T) {
+	// A new goroutine inherits the labels of the one that starts it: a loop's or a worker's must not.
+	for _, k := range kinds {
+		if k.name == "Goroutines" {
+			continue
+		}
+		t.Run(k.name, func(t *testing.T) {
+			if k.thread {
+				needsThread(t)
+			}
+			v := "s38 " + t.Name()
+			look := func(context.Context) (bool, error) { return iAmLabelled(t, v), nil }
+			on := must(t, hop.Go(pprof.WithLabels(t.Context(), pprof.Labels("job", v)), hop.Goroutines,
+				func(context.Context) (hop.Portal, error) {
+					on := k.make(t)
+					_, err := hop.Go(t.Context(), on, value(1)).Wait(t.Context())
+					return on, err
+				}))
+			for range 3 {
+				if must(t, hop.Go(t.Context(), on, look)) {
+					t.Fatal("a call without labels has those of the call that used the place first")
+				}
+			}
+			eventually(t, "no goroutine has the label", func() bool { return len(labelled(t, v)) == 0 })
+		})
+	}
+}

@@ -551,20 +551,21 @@ func TestErrors_TextsNameTheCallAndThePlace(t *testing.T) {
 	texts["cancelled"] = waitErr(t, held)
 	busy.open()
 	for what, err := range texts {
-		if err == nil {
-			t.Errorf("%s: no error", what)
-			continue
-		}
-		s := err.Error()
-		if !wellFormed.MatchString(s) {
-			t.Errorf("%s: %q does not start with hop: and a lower-case letter", what, s)
-		}
-		if !strings.Contains(s, "draw-frame") {
-			t.Errorf("%s: %q does not name the call", what, s)
-		}
-		if !strings.Contains(s, "renderer") {
-			t.Errorf("%s: %q does not name the place", what, s)
-		}
+		t.Run(what, func(t *testing.T) {
+			if err == nil {
+				t.Fatal("no error")
+			}
+			s, _, _ := strings.Cut(err.Error(), "\n") // a stack may follow
+			if !wellFormed.MatchString(s) {
+				t.Errorf("%q does not start with hop: and a lower-case letter", s)
+			}
+			if !strings.Contains(s, "draw-frame") {
+				t.Errorf("%q does not name the call", s)
+			}
+			if !strings.Contains(s, "renderer") {
+				t.Errorf("%q does not name the place", s)
+			}
+		})
 	}
 	wantIs(t, texts["full"], hop.ErrFull)
 }

@@ -2,7 +2,10 @@ package hop
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"unsafe"
+	"weak"
 )
 
 // How the end of a context reaches the calls made under it.
@@ -16,8 +19,9 @@ import (
 
 // A kid is told when the context of the call whose list it is in ends.
 type kid struct {
-	call       *Call // who is told; nil: nobody, the entry only keeps the upper call hooked
-	up         *Call // whose list it is in, guarded by that call's mu
+	call       *Call  // who is told,
+	f          func() // or what is called; neither: the entry only keeps the upper call hooked
+	up         *Call  // whose list it is in, guarded by that call's mu
 	prev, next *kid
 }
 
@@ -70,31 +74,34 @@ func (k *kid) tellAll() {
 		if k.call != nil {
 			k.call.parentEnded()
 		}
+		if k.f != nil {
+			k.f()
+		}
 		k = next
 	}
 }
 
-// addKid has k told of the end of c's context.
-func (c *Call) addKid(k *kid) {
+// addKid has k told of the end of c's context; false: it has ended.
+func (c *Call) addKid(k *kid) bool {
 	c.mu.Lock()
 	x := c.more()
 	if c.has(flagCancel) {
 		c.mu.Unlock()
-		k.tellAll()
-		return
+		return false
 	}
 	k.up = c
 	x.kids.add(k)
 	c.mu.Unlock()
 	c.hook()
+	return true
 }
 
-// dropKid takes k back. The lock of the call that k belongs to may be held.
-func (c *Call) dropKid(k *kid) {
+// dropKid takes k back; false: it has been told. The lock of a call under c may be held.
+func (c *Call) dropKid(k *kid) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k.up != c {
-		return
+		return false
 	}
 	x := c.more()
 	k.up = nil
@@ -102,6 +109,7 @@ func (c *Call) dropKid(k *kid) {
 	if c.isDone() {
 		c.unhookDone(x)
 	}
+	return true
 }
 
 // watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
@@ -130,7 +138,9 @@ func (c *Call) hook() {
 	c.mu.Unlock()
 	if isCall {
 		x.kid.call = c
-		(*Call)(up).addKid(&x.kid)
+		if !(*Call)(up).addKid(&x.kid) {
+			c.parentEnded()
+		}
 		c.hookedLate(x, nil)
 		return
 	}
@@ -167,6 +177,10 @@ func (c *Call) unhookDone(x *callMore) {
 	if !x.hooked || !x.kids.empty() {
 		return
 	}
+	if x.ctxDone != nil && !x.ctxEnded && x.left == nil {
+		x.left = new(atomic.Bool)
+		go hookChannel(c.parent, x.ctxDone, x.left)
+	}
 	if up, ok := c.parent.(*callContext); ok {
 		x.hooked = false
 		(*Call)(up).dropKid(&x.kid)
@@ -175,6 +189,27 @@ func (c *Call) unhookDone(x *callMore) {
 		x.unhook()
 		x.unhook = nil
 	}
+}
+
+// hookChannel closes done, the Done of a call that has ended, when parent ends: goroutines that the call left behind may
+// wait for it. Most calls leave nobody behind, and parent may live for ever; so what is registered with it holds done
+// weakly, and is taken back when nobody can receive from done any more. A goroutine that receives from a channel keeps it
+// from being collected, and so does the call, and each context derived from the call's.
+//
+// A channel is a pointer to an object of the heap, which is all that this takes for granted.
+func hookChannel(parent context.Context, done chan struct{}, left *atomic.Bool) {
+	type object byte
+	p := *(**object)(unsafe.Pointer(&done))
+	if parent.Done() == nil {
+		return
+	}
+	held := weak.Make(p)
+	stop := context.AfterFunc(parent, func() {
+		if p := held.Value(); p != nil && left.CompareAndSwap(false, true) {
+			close(*(*chan struct{})(unsafe.Pointer(&p)))
+		}
+	})
+	runtime.AddCleanup(p, func(stop func() bool) { stop() }, stop)
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.

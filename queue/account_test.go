@@ -121,8 +121,6 @@ func account(t *testing.T, seed uint64) bool {
 			}
 		})
 	}
-	tm := time.AfterFunc(3*time.Second, func() { println(q.Debug(), fmt.Sprintf("kind %d, end %d after %d, moods %v, %+v", kind, end, after, moods, o)) })
-	defer tm.Stop()
 	within(t, func() {
 		wg.Wait()
 		q.Shutdown(ctx)

@@ -286,6 +286,56 @@ func TestAPortalThatFailsItsCalls(t *testing.T) {
 	})
 }
 
+// gated is a portal that is asked, and answers later.
+type gated struct{ asked, answer chan error }
+
+func (g gated) Submit(*hop.Call) error {
+	g.asked <- nil
+	return <-g.answer
+}
+
+// Shutdown waits for a value that Put has in hand; if the portal refuses it, nothing is left to wait for.
+func TestShutdownWhileAPutIsRefused(t *testing.T) {
+	within(t, func() {
+		on := gated{make(chan error), make(chan error)}
+		var r record
+		q := queue.New(on, r.f, r.options(queue.Options{}))
+		p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return 0, q.Put(ctx, 1) })
+		<-on.asked
+		down := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) { return 0, q.Shutdown(ctx) })
+		waiting(down.Call())
+		on.answer <- errWhy
+		_, err := p.Wait(t.Context())
+		wantIs(t, err, errWhy)
+		if _, err := down.Wait(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		r.want(t, nil, nil)
+	})
+}
+
+// Puts that wait for room when the loop ends are told, also where nothing is left to handle.
+func TestAWaitForRoomEndsWithTheLoop(t *testing.T) {
+	within(t, func() {
+		for range 50 {
+			l := hop.NewLoop(nil)
+			var r record
+			q := queue.NewBatch(l, r.batch, r.options(queue.Options{Limit: 1, Full: queue.Wait}))
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for v := 0; q.Put(t.Context(), v) == nil; v++ {
+					}
+				})
+			}
+			if err := l.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wg.Wait()
+		}
+	})
+}
+
 func TestAPortalsErrorIsThatOfPut(t *testing.T) {
 	on := faulty{err: errWhy}
 	var r record

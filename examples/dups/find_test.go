@@ -54,9 +54,11 @@ func TestFindsWhatASequentialSearchFinds(t *testing.T) {
 	})
 	t.Run("a file and its directory", func(t *testing.T) {
 		one := filepath.Join(root, "one")
-		write(t, root, map[string]string{"one": "only one"})
-		f, _ := search(t, options{}, one, root, one, root+"/./one")
-		same(t, f.lines(), sequential(t, 0, root))
+		write(t, root, map[string]string{"one": "given", "two": "given"})
+		for _, paths := range [][]string{{one, root}, {root, one}, {one, root, one, root + "/./one"}} {
+			f, _ := search(t, options{}, paths...)
+			same(t, f.lines(), sequential(t, 0, root))
+		}
 	})
 }
 

@@ -2,7 +2,7 @@
 //
 //	go run ./examples/dups [-min size] [-workers n] [-x] [-json] [-quiet] DIR...
 //
-// It is also a first program to read for whoever is new to hop. Three places take part, and each does what only it should:
+// It is also a first program to read for whoever is new to hop. Three places take part, each with a job of its own:
 //
 //   - a pool of workers walks the directories and reads the files, because that blocks (walk.go, read.go);
 //   - a loop owns the index of all files, a plain map that needs no lock, because nobody else touches it (index.go);
@@ -102,7 +102,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.Usage = func() {
 		fmt.Fprint(stderr, "usage: dups [flags] DIR...\n\nDups finds files with the same contents under the DIRs (which may be files, too).\n\n")
 		flags.PrintDefaults()
-		fmt.Fprint(stderr, "\nExit code: 0 done, 1 some DIR could not be read, or the output not written, 2 wrong usage, 130 interrupted (what was found is printed).\n")
+		fmt.Fprint(stderr, "\nExit code: 0 done; 1 some DIR could not be searched, or the output not written; 2 wrong usage;\n130 interrupted (what was found is printed).\n")
 	}
 	flags.Var(&o.min, "min", "leave out files smaller than `size` bytes; k, M, G and T are powers of 1024")
 	flags.IntVar(&o.workers, "workers", max(4, 2*runtime.GOMAXPROCS(0)), "walk and read with at most `n` workers")

@@ -47,18 +47,19 @@ func newWalker(o options, hand func(context.Context, batch) error) *walker {
 func (w *walker) walk(ctx context.Context) error {
 	for _, path := range w.paths {
 		w.root(path)
-		for len(w.waiting) > 0 {
-			d := w.waiting[len(w.waiting)-1]
-			w.waiting = w.waiting[:len(w.waiting)-1]
-			if err := w.list(ctx, d); err != nil {
-				return err
-			}
+	}
+	for len(w.waiting) > 0 {
+		d := w.waiting[len(w.waiting)-1]
+		w.waiting = w.waiting[:len(w.waiting)-1]
+		if err := w.list(ctx, d); err != nil {
+			return err
 		}
 	}
 	return w.flush(ctx, 0)
 }
 
-// root begins with one of the arguments. Only here are symbolic links followed: they were asked for.
+// root begins with one of the arguments. Only here are symbolic links followed: they were asked for. Files are taken at
+// once, so that the walk knows them when it comes to them again.
 func (w *walker) root(path string) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)

@@ -47,9 +47,12 @@ type Verdict struct {
 type Plan struct {
 	Run       time.Duration // one run of one side
 	Budget    time.Duration // the whole case
-	MinRounds int           // though they may take up to half as long again; one round is always made
+	MinRounds int           // as long as they take no more than half as long again, or a moment; one is always made
 	MaxRounds int
 }
+
+// moment is what the first rounds of a case may take though there is no time left.
+const moment = 1500 * time.Millisecond
 
 // heavy is a run so long that hop runs once a round, not once for each peer.
 const heavy = 400 * time.Millisecond
@@ -76,7 +79,7 @@ func Compare(w *Workload, c *Case, p Plan) *Result {
 		if rounds > 0 {
 			spent := time.Since(start)
 			next := spent + spent/time.Duration(rounds)
-			if rounds >= p.MinRounds && next > p.Budget || next > p.Budget*3/2 {
+			if rounds >= p.MinRounds && next > p.Budget || next > max(p.Budget*3/2, moment) {
 				break
 			}
 		}

@@ -32,7 +32,7 @@ func (r *Report) panel(res *harness.Result) plot.Panel {
 		Linear: res.Unit == harness.Allocations,
 		Format: func(v float64) string { return round(res.Unit, v) },
 	}
-	if res.Latency {
+	if res.Latency || res.Unit == harness.Allocations {
 		p.Title = res.Case + ": " + res.Of
 	}
 	if floor := r.floor(res); floor > 0 {
