@@ -236,7 +236,7 @@ func (c *Call) run(fb *fiber) {
 func (c *Call) crashed(r any) {
 	var err error
 	if r != nil {
-		err = &PanicError{r, debug.Stack()}
+		err = &PanicError{Value: r, Stack: debug.Stack(), call: c}
 	} else {
 		err = refuse(ErrGoexit, "%v: the function ended its goroutine with runtime.Goexit", c)
 	}
@@ -248,7 +248,7 @@ func (c *Call) crashed(r any) {
 	case c.isDone():
 		c.mu.Unlock()
 	case cause != nil:
-		c.finishLocked(Cancelled, &CancelError{errors.Join(cause, err)})
+		c.finishLocked(Cancelled, c.cancelled(errors.Join(cause, err)))
 	default:
 		c.finishLocked(Failed, err)
 	}
@@ -297,13 +297,15 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 		return false, nil // it comes again when it has a place in its group
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.isDone() {
+		c.mu.Unlock()
 		return false, nil
 	}
 	if c.has(flagTaken|flagPromise) || c.raw() > Queued {
+		c.mu.Unlock()
 		return false, refuse(ErrMismatch, "%v was submitted before", c)
 	}
+	defer c.mu.Unlock()
 	c.set(flagTaken)
 	if c.portal == nil {
 		c.portal = on
@@ -395,7 +397,7 @@ func runDoneFuncs(fs []*doneFunc) (first *PanicError) {
 					return
 				}
 				if r := recover(); r != nil {
-					p := &PanicError{r, debug.Stack()}
+					p := &PanicError{Value: r, Stack: debug.Stack()}
 					if first == nil {
 						first = p
 					} else {
@@ -484,7 +486,7 @@ func (c *Call) Fail(err error) bool {
 	}
 	c.impl.release()
 	if cause := c.endedBy(); cause != nil {
-		c.finishLocked(Cancelled, &CancelError{cause})
+		c.finishLocked(Cancelled, c.cancelled(cause))
 		return true
 	}
 	c.finishLocked(Failed, err)
@@ -640,6 +642,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	if pump && w.s != nil {
 		pump = false // a task's loop runs what is sent to Origin
 	}
+	if fb != nil {
+		w.limitTo(ctx)
+	}
 	w.onCall.Store(c)
 	c.mu.Lock()
 	if c.isDone() {
@@ -674,7 +679,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 		c.mu.Unlock()
 	}
 	w.finish()
-	if pump {
+	if pump && !c.done() {
 		c.endPump(ctx, pc)
 	}
 	if c.settled() {
@@ -713,7 +718,7 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
 		}
 		return err
 	}
-	cause := causeOf(ctx)
+	cause := context.Cause(ctx)
 	if ctx.Err() == nil {
 		cause = err // the waiting loop stops
 	}
@@ -727,7 +732,7 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
 			return nil
 		}
 	}
-	return &CancelError{cause}
+	return c.cancelled(cause)
 }
 
 // CancelWait cancels the call with cause and waits until its function has really returned, also when the call was
@@ -740,6 +745,9 @@ func (c *Call) CancelWait(ctx context.Context, cause error) error {
 }
 
 func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
 	c.Cancel(cause)
 	if !c.done() {
 		if err := c.await(ctx, pc); err != nil {

@@ -11,6 +11,9 @@ func (c *Call) Cancel(cause error) bool {
 	if cause == nil {
 		cause = context.Canceled
 	}
+	if c.parent.Err() != nil {
+		c.parentEnded() // it came first
+	}
 	return c.cancel(cause, 0)
 }
 
@@ -23,7 +26,7 @@ func (c *Call) parentEnded() {
 	if c.parent.Err() == context.DeadlineExceeded {
 		flag = flagTimeout
 	}
-	if c.cancel(causeOf(c.parent), flag) || !c.done() {
+	if c.cancel(context.Cause(c.parent), flag) || !c.done() {
 		return
 	}
 	// The call has ended by itself, but what was made under it goes on, and hears of the end through it.
@@ -74,10 +77,10 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	switch {
 	case state < Running && len(asks) == 0:
 		c.impl.release()
-		c.finishLocked(Cancelled, &CancelError{cause})
+		c.finishLocked(Cancelled, c.cancelled(cause))
 	case state == Running && c.has(flagAbandon):
 		c.set(flagAbandoned)
-		c.finishLocked(Cancelled, &CancelError{cause})
+		c.finishLocked(Cancelled, c.cancelled(cause))
 		c.fb.Load().abandoned()
 	default:
 		c.mu.Unlock()

@@ -99,7 +99,7 @@ func (g *graph) visit(fb *fiber) *node {
 
 func (g *graph) expand(n *node) {
 	w := &n.fb.wait
-	if !w.standing() {
+	if !w.standing() || w.over() {
 		n.free = true
 		return
 	}

@@ -51,16 +51,29 @@ var (
 // and it unwraps to its Cause. It follows Prefect's and async-kernel's CancelledError.
 type CancelError struct {
 	Cause error
+
+	call    *Call // which call, for the text
+	timeout bool  // a deadline ended it
 }
 
 func (e *CancelError) Error() string {
-	if e.Cause == nil || e.Cause == context.Canceled {
-		return "hop: the call was cancelled"
+	s := "hop: "
+	if e.call == nil {
+		s += "the call"
+	} else {
+		s += callName(e.call)
+		if p := e.call.Portal(); p != nil {
+			s += " on " + portalName(p)
+		}
 	}
-	if e.Cause == context.DeadlineExceeded {
-		return "hop: the call was cancelled: its time was up"
+	s += " was cancelled"
+	switch {
+	case e.Cause == context.DeadlineExceeded:
+		return s + ": its time was up"
+	case e.Cause == nil || e.Cause == context.Canceled:
+		return s
 	}
-	return "hop: the call was cancelled: " + strings.TrimPrefix(e.Cause.Error(), "hop: ")
+	return s + ": " + strings.TrimPrefix(e.Cause.Error(), "hop: ")
 }
 
 // Is makes a CancelError ErrCancelled, and one of the two errors of package context.
@@ -68,27 +81,20 @@ func (e *CancelError) Is(target error) bool {
 	switch target {
 	case ErrCancelled:
 		return true
+	case context.DeadlineExceeded:
+		return e.timeout
 	case context.Canceled:
-		return !errors.Is(e.Cause, context.DeadlineExceeded)
+		return !e.timeout && !errors.Is(e.Cause, context.DeadlineExceeded)
 	}
 	return false
 }
 
-// Unwrap returns the cause; it is where a deadline's context.DeadlineExceeded is found.
+// Unwrap returns the cause.
 func (e *CancelError) Unwrap() error { return e.Cause }
 
-// timeoutCause is the cause of a deadline that was given another cause than context.DeadlineExceeded.
-type timeoutCause struct{ error }
-
-func (e timeoutCause) Unwrap() []error { return []error{e.error, context.DeadlineExceeded} }
-
-// causeOf returns why ctx has ended, in a form that is context.DeadlineExceeded if a deadline was it.
-func causeOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if ctx.Err() == context.DeadlineExceeded && !errors.Is(cause, context.DeadlineExceeded) {
-		return timeoutCause{cause}
-	}
-	return cause
+// cancelled returns the error with which c ends for cause.
+func (c *Call) cancelled(cause error) *CancelError {
+	return &CancelError{Cause: cause, call: c, timeout: c.has(flagTimeout)}
 }
 
 // A Wait is one hop of a [DeadlockError]: Call, which runs on Portal, waits at File:Line.
@@ -129,10 +135,19 @@ func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 type PanicError struct {
 	Value any
 	Stack []byte
+
+	call *Call // which call, for the text; nil: a function that is none
 }
 
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("hop: the function panicked: %v\n\n%s", e.Value, e.Stack)
+	who := "the function"
+	if e.call != nil {
+		who = callName(e.call)
+		if p := e.call.Portal(); p != nil {
+			who += " on " + portalName(p)
+		}
+	}
+	return fmt.Sprintf("hop: %s panicked: %v\n\n%s", who, e.Value, e.Stack)
 }
 
 // Unwrap returns Value if it is an error, else nil.

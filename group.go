@@ -127,7 +127,7 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 func (g *Group) follow(ctx context.Context) (stop func()) {
 	stopCtx := func() bool { return false }
 	if !g.o.Shield {
-		stopCtx = context.AfterFunc(ctx, func() { g.cancel(causeOf(ctx), false) })
+		stopCtx = context.AfterFunc(ctx, func() { g.cancel(context.Cause(ctx), false) })
 	}
 	var timer *time.Timer
 	if g.o.Timeout > 0 {
@@ -281,6 +281,9 @@ func (g *Group) left(c *Call, n *linkNode) {
 
 // CurrentGroup returns the innermost group that calls made with ctx join, or nil.
 func CurrentGroup(ctx context.Context) *Group {
+	if ctx == nil {
+		misuse("nil context")
+	}
 	a, _ := ctx.Value(anchorKey{}).(anchor)
 	for l := a.sets; l != nil; l = l.up {
 		if l.group != nil {

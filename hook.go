@@ -239,6 +239,9 @@ func (c *Call) inherit(ctx context.Context) {
 // CurrentCall returns the call whose function ctx was given to, or was derived from the context of; nil if there is
 // none. It is the way to one's own Pending's Call. It follows async-kernel's current_pending.
 func CurrentCall(ctx context.Context) *Call {
+	if ctx == nil {
+		misuse("nil context")
+	}
 	a, _ := ctx.Value(anchorKey{}).(anchor)
 	return a.call
 }

@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/goid"
@@ -112,30 +113,43 @@ func (l *Loop) hostFailed(err error) {
 	if !l.host.state.CompareAndSwap(tickIdle, hostDead) {
 		return // the tick that runs sees to it, or it has been seen to
 	}
+	l.strand(refuse(ErrStopped, "the host of %v has failed: %v", l, err))
+}
+
+// strand ends a loop that nobody can drive any more. Its calls end; what it has suspended cannot be resumed, so it cannot
+// unwind: that is logged.
+func (l *Loop) strand(cause error) {
 	l.mu.Lock()
 	l.stop = finished
 	hooks := len(l.hooks)
+	var calls []*Call
+	for t := range l.delayed {
+		calls = append(calls, t.c)
+	}
+	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	s := l.s
 	s.closing.Store(true)
 	s.box.Raise(dead)
-	gone := &CancelError{refuse(ErrStopped, "the host of %v has failed: %v", l, err)}
-	l.eachQueued(func(c *Call) {
-		c.Cancel(gone.Cause)
-	})
-	lost := 0
+	l.eachQueued(func(c *Call) { calls = append(calls, c) })
+	var lost []string
 	for c := s.live.first; c != nil; c = c.nextLive {
-		lost++
-		for _, call := range append(c.under, c.cur.Load()) {
-			if call != nil {
-				call.Cancel(gone.Cause)
-				call.finish(Cancelled, gone)
-			}
+		top := c.cur.Load()
+		lost = append(lost, callName(top))
+		calls = append(append(calls, c.under...), top)
+	}
+	for _, c := range calls {
+		if c != nil {
+			c.Cancel(cause)
+			c.finish(Cancelled, c.cancelled(cause))
 		}
 	}
-	if lost > 0 || hooks > 0 || l.locals.any() {
-		s.logger().Error("hop: a host has failed: what its guest had suspended cannot be unwound",
-			"loop", l.o.Name, "err", err, "tasks", lost, "shutdown functions", hooks, "locals", l.locals.len())
+	if len(lost) > 0 || hooks > 0 || l.locals.any() {
+		s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
+			"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", l.locals.len())
+	}
+	for _, b := range below {
+		b.beginStop(hard)
 	}
 	l.gone()
 }

@@ -290,7 +290,7 @@ func TestS39_WhatAFailedHostLeavesBehindIsReported(t *testing.T) {
 	wantIs(t, waitErr(t, hop.Go(bg, l, value(1))), hop.ErrStopped) // this finds out
 	wantIs(t, waitErr(t, suspended), hop.ErrStopped)
 	recv(t, "the guest's end", l.Stopped())
-	eventually(t, "the report", func() bool { return len(j.lines("left behind")) > 0 })
+	eventually(t, "the report", func() bool { return len(j.lines("loop=guest")) > 0 })
 }
 
 func TestS39_AHostThatFailsFromTheStart(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 //
 //go:noinline
 func Yield(ctx context.Context) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
 	fb := self()
 	if fb == nil || fb.s == nil || fb.wait.co == nil {
 		runtime.Gosched()
@@ -74,15 +77,15 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	}
 	pc := goid.CallerPC()
 	fb := self()
-	if fb == nil || fb.s == nil {
-		// A goroutine may receive itself, but as everywhere a pool's worker gives its place back.
-		if fb != nil && fb.w == nil || fb == nil {
-			select {
-			case v, ok = <-ch:
-				return v, ok, nil
-			case <-ctx.Done():
-				return v, false, endedWait("a receive", ctx)
-			}
+	if fb == nil || fb.s == nil && fb.w == nil {
+		// A goroutine that nobody else needs receives itself.
+		w := begin(fb, pc)
+		defer w.abort()
+		select {
+		case v, ok = <-ch:
+			return v, ok, nil
+		case <-ctx.Done():
+			return v, false, endedWait("a receive", ctx)
 		}
 	}
 	if err := ctx.Err(); err != nil {

@@ -54,6 +54,8 @@ type Loop struct {
 	parent *Loop
 	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
 
+	childMu sync.Mutex // one Child at a time; taken before mu
+
 	mu       sync.Mutex
 	children []*Loop
 	guests   []*Loop
@@ -115,14 +117,20 @@ func (l *Loop) startLoop() {
 		l.s.signal = make(chan struct{}, 1)
 	case l.o.Thread:
 		l.s.signal = make(chan struct{}, 1)
-		thread.Go(l.drive)
+		thread.Go(l.main)
 	default:
 		l.s.signal = make(chan struct{}, 1)
-		go l.drive()
+		go l.main()
 	}
 }
 
-// drive is the loop's goroutine.
+// main is the goroutine of a loop that has its own.
+func (l *Loop) main() {
+	setLabels(context.Background()) // not those of who made it
+	l.drive()
+}
+
+// drive runs the loop to its end.
 func (l *Loop) drive() {
 	l.s.drive()
 	l.s.endIdle()
@@ -143,7 +151,7 @@ func (l *Loop) Submit(c *Call) error {
 	var queue *atomic.Int64
 	if l.o.QueueLimit > 0 {
 		if !l.reserve() {
-			return refuse(ErrFull, "%v: %d calls wait to start: wait for one, or raise QueueLimit", l, l.o.QueueLimit)
+			return refuse(ErrFull, "%s was refused by %v: %d calls wait to start: wait for one, or raise QueueLimit", callName(c), l, l.o.QueueLimit)
 		}
 		queue = &l.queued
 	}
@@ -158,7 +166,7 @@ func (l *Loop) Submit(c *Call) error {
 		return nil
 	}
 	c.unaccept()
-	return refuse(ErrStopped, "%v takes no more calls: it stops", l)
+	return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 }
 
 // reserve counts one more call in the queue, if there is room.
@@ -224,7 +232,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	if l.stop != running {
 		l.mu.Unlock()
 		c.unaccept()
-		return refuse(ErrStopped, "%v takes no more calls: it stops", l)
+		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 	}
 	if l.delayed == nil {
 		l.delayed = make(map[*delayed]struct{})
@@ -351,7 +359,7 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 		return nil
 	}
 	if closing {
-		l.closeUndriven()
+		l.closeUndriven() // this goroutine may: it was the driver
 	}
 	return context.Cause(ctx)
 }

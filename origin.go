@@ -9,6 +9,9 @@ import "context"
 //
 // It follows anyio's from_thread, and Prefect's run_async_from_worker_thread and get_worker_thread's way back.
 func Origin(ctx context.Context) Portal {
+	if ctx == nil {
+		misuse("nil context")
+	}
 	p, _ := ctx.Value(originKey{}).(Portal)
 	return p
 }

@@ -122,7 +122,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 		if err == nil {
 			p.undelivered(v)
 		}
-		return c.finish(Cancelled, &CancelError{cause})
+		return c.finish(Cancelled, c.cancelled(cause))
 	}
 	p.value = v
 	state := Succeeded

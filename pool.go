@@ -124,13 +124,13 @@ func (p *Pool) Submit(c *Call) error {
 	}
 	if queue != nil && queue.Add(1) > int64(p.o.QueueLimit) && !p.place() {
 		c.unaccept()
-		return refuse(ErrFull, "%v: %d calls wait for a worker: wait for one, or raise QueueLimit", p, p.o.QueueLimit)
+		return refuse(ErrFull, "%s was refused by %v: %d calls wait for a worker: wait for one, or raise QueueLimit", callName(c), p, p.o.QueueLimit)
 	}
 	p.mu.Lock()
 	if p.stop != running && !(p.stop < finished && p.mayStillSubmit(c)) {
 		p.mu.Unlock()
 		c.unaccept()
-		return refuse(ErrStopped, "%v takes no more calls: it stops", p)
+		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
 	p.push(c)
 	p.mu.Unlock()
@@ -214,6 +214,11 @@ func (p *Pool) Stats() PoolStats {
 	p.check()
 	p.mu.Lock()
 	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: p.abandoned}
+	for w := range p.all {
+		if w.place == holds && w.base != nil && w.base.done() {
+			s.Running-- // its function has returned; the worker has not come round to saying so
+		}
+	}
 	calls := p.queue.calls()
 	s.Queued = p.queue.n - len(calls)
 	p.mu.Unlock()
@@ -236,7 +241,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.mu.Lock()
 	if p.stop != running {
 		p.mu.Unlock()
-		return refuse(ErrStopped, "%v takes no more calls: it stops", p)
+		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
 	if p.delayed == nil {
 		p.delayed = make(map[*Call]*time.Timer)

@@ -184,10 +184,14 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 		c.set(flagPumped)
 	}
 	c.submit(on)
-	if c.done() {
-		return nil
+	var err error
+	if !c.done() {
+		err = c.awaitOwned(ctx, pc)
 	}
-	return c.awaitOwned(ctx, pc)
+	if fb == nil || fb.s == nil {
+		c.endPump(ctx, pc) // what was accepted is finished
+	}
+	return err
 }
 
 // runHere runs c inline on its own loop, on whose goroutine the caller is.

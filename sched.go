@@ -41,8 +41,9 @@ type sched struct {
 	suspendedTasks atomic.Int64 // live.n, for others to read
 
 	timersMu sync.Mutex
-	timers   timerheap.Heap[timed]
-	nextDue  atomic.Int64 // what timers' soonest is, from epoch; 0: none
+	timers   timerheap.Heap[timed] // by the time since epoch
+	alarm    *time.Timer
+	alarmAt  time.Duration // what it is set to; 0: nothing
 	epoch    time.Time
 
 	// The driver's.
@@ -53,9 +54,8 @@ type sched struct {
 	idle    []*coro // coroutines without a task
 	live    coroList
 	over    bool // tasks and messages are at their end: unwind
-	clock   *time.Timer
-	missed  int // how often spinning was in vain, in a row
-	budget  int // how many items more in this tick of a guest; negative: no bound
+	missed  int  // how often spinning was in vain, in a row
+	budget  int  // how many items more in this tick of a guest; negative: no bound
 	running atomic.Pointer[fiber]
 }
 
@@ -133,9 +133,6 @@ func (s *sched) next() item {
 		if it, ok := s.box.Next(); ok {
 			return it
 		}
-		if s.nextDue.Load() != 0 {
-			s.fireDue()
-		}
 		if s.box.Refill() {
 			continue
 		}
@@ -148,30 +145,33 @@ func (s *sched) next() item {
 	}
 }
 
-// fireDue acts on the timers that are due.
-func (s *sched) fireDue() {
+// Timers fire on a goroutine of the runtime's, which puts what is due into the mailbox, at its time also when the loop is
+// busy: so it has its place in the one order. A sched needs one timer of the runtime's, set to the soonest.
+
+// fire acts on the timers that are due.
+func (s *sched) fire() {
+	s.timersMu.Lock()
+	defer s.timersMu.Unlock()
 	now := time.Since(s.epoch)
-	if int64(now) < s.nextDue.Load() {
-		return
+	for t := s.timers.Due(now); t != nil; t = s.timers.Due(now) {
+		t.Value.due(s) // under the lock, so that who stops a timer knows whether it has acted
 	}
-	for {
-		s.timersMu.Lock()
-		t := s.timers.Due(now)
-		s.setNextDue()
-		s.timersMu.Unlock()
-		if t == nil {
-			return
-		}
-		t.Value.due(s)
-	}
+	s.alarmAt = 0
+	s.setAlarm()
 }
 
-func (s *sched) setNextDue() {
+// setAlarm sets the runtime's timer, if something is due sooner than it is set to. It needs timersMu.
+func (s *sched) setAlarm() {
 	when, ok := s.timers.Soonest()
-	if ok {
-		s.nextDue.Store(max(1, int64(when)))
+	if !ok || s.alarmAt != 0 && s.alarmAt <= when {
+		return // too early is no harm: it looks again
+	}
+	s.alarmAt = max(1, when)
+	d := when - time.Since(s.epoch)
+	if s.alarm == nil {
+		s.alarm = time.AfterFunc(d, s.fire)
 	} else {
-		s.nextDue.Store(0)
+		s.alarm.Reset(d)
 	}
 }
 
@@ -179,24 +179,31 @@ func (s *sched) setNextDue() {
 func (s *sched) startTimer(t *timerheap.Timer[timed], v timed, d time.Duration) {
 	when := time.Since(s.epoch) + max(0, d)
 	s.timersMu.Lock()
+	defer s.timersMu.Unlock()
 	t.Value = v
-	first := s.timers.Add(t, when)
-	s.setNextDue()
-	s.timersMu.Unlock()
-	if first && !s.here() {
-		s.send(posted(func() {}), internal) // so that the driver sleeps less long
-	}
+	s.timers.Add(t, when)
+	s.setAlarm()
 }
 
-// stopTimer takes t back; false: it has acted or will.
+// stopTimer takes t back; false: it has acted.
 func (s *sched) stopTimer(t *timerheap.Timer[timed]) bool {
 	s.timersMu.Lock()
 	defer s.timersMu.Unlock()
 	ok := s.timers.Remove(t)
-	if ok {
-		s.setNextDue()
+	if s.timers.Len() == 0 && s.alarm != nil {
+		s.alarm.Stop()
+		s.alarmAt = 0
 	}
 	return ok
+}
+
+// stopAlarm stops the runtime's timer: the sched is at its end.
+func (s *sched) stopAlarm() {
+	s.timersMu.Lock()
+	defer s.timersMu.Unlock()
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
 }
 
 // here reports whether the calling goroutine is one of the sched's tasks.
@@ -222,9 +229,6 @@ func (s *sched) sleep() bool {
 		if s.stall != nil {
 			s.stall.idle()
 		}
-		if due := s.nextDue.Load(); due != 0 {
-			s.alarmAt(time.Duration(due) - time.Since(s.epoch))
-		}
 		return false
 	}
 	if s.spin() {
@@ -236,35 +240,8 @@ func (s *sched) sleep() bool {
 	if s.stall != nil {
 		s.stall.idle()
 	}
-	due := s.nextDue.Load()
-	if due == 0 {
-		<-s.signal
-		return true
-	}
-	d := time.Duration(due) - time.Since(s.epoch)
-	if s.clock == nil {
-		s.clock = time.NewTimer(d)
-	} else {
-		s.clock.Reset(d)
-	}
-	select {
-	case <-s.signal:
-		s.clock.Stop()
-	case <-s.clock.C:
-		if !s.box.Awake() {
-			<-s.signal // a sender has undertaken to send
-		}
-	}
+	<-s.signal
 	return true
-}
-
-// alarmAt has the driver called in d.
-func (s *sched) alarmAt(d time.Duration) {
-	if s.clock == nil {
-		s.clock = time.AfterFunc(d, func() { s.send(posted(func() {}), internal) })
-		return
-	}
-	s.clock.Reset(d)
 }
 
 // spin watches the mailbox for a moment; true: something has come.
@@ -331,6 +308,6 @@ func logger(l *slog.Logger) *slog.Logger {
 	return slog.Default()
 }
 
-func panicked(r any) *PanicError { return &PanicError{r, stack()} }
+func panicked(r any) *PanicError { return &PanicError{Value: r, Stack: stack()} }
 
 var _ fmt.Stringer = (*sched)(nil)

@@ -74,6 +74,9 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	}
 	n := l.unfinished()
 	l.beginStop(hard)
+	if l.o.Manual {
+		l.closeUndriven()
+	}
 	if n == 0 && l.ended.IsSet() {
 		return nil
 	}
@@ -82,8 +85,8 @@ func (l *Loop) shutdown(ctx context.Context) error {
 
 // Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is
 // ErrStopped, and waits of its tasks end, those of posted functions with ErrStopped. It returns when the functions that run
-// have returned. A Manual loop that nobody drives is closed on the calling goroutine, unless it has suspended tasks:
-// they need their driver, and the error is ErrCannotWait. Otherwise errors are those of Shutdown.
+// have have returned. A Manual loop that nobody drives is closed here; if its driver has left suspended tasks behind and is another
+// goroutine, their calls end, and their stacks stay, which is logged. Errors are those of Shutdown.
 func (l *Loop) Close() error {
 	l.check()
 	if l.o.Protected {
@@ -97,8 +100,8 @@ func (l *Loop) close() error {
 	if l.waitsForCaller() {
 		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 	}
-	if l.o.Manual && !l.closeUndriven() {
-		return refuse(ErrCannotWait, "%v is Manual and has suspended tasks: drive it with Run until it has stopped", l)
+	if l.o.Manual {
+		l.closeUndriven()
 	}
 	return l.ended.Wait(context.Background())
 }
@@ -129,7 +132,7 @@ func (l *Loop) beginStop(to stopLevel) {
 		c.Cancel(ErrStopped)
 	}
 	if first {
-		go l.stopBelow(below)
+		go l.stopBelow(below, to)
 	}
 	if to == hard {
 		for _, b := range below {
@@ -141,9 +144,9 @@ func (l *Loop) beginStop(to stopLevel) {
 }
 
 // stopBelow stops the children and guests, and tells the loop.
-func (l *Loop) stopBelow(below []*Loop) {
+func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 	for _, b := range below {
-		b.beginStop(graceful)
+		b.beginStop(to)
 	}
 	for _, b := range below {
 		if b.o.Manual {
@@ -267,9 +270,7 @@ func (l *Loop) gone() {
 	if l.s.stall != nil {
 		l.s.stall.stop()
 	}
-	if l.s.clock != nil {
-		l.s.clock.Stop()
-	}
+	l.s.stopAlarm()
 	removeLoop(l)
 	if p := l.parent; p != nil {
 		p.dropBelow(l)
@@ -287,17 +288,21 @@ func (l *Loop) dropBelow(b *Loop) {
 	l.guests = slices.DeleteFunc(l.guests, func(x *Loop) bool { return x == b })
 }
 
-// closeUndriven brings a Manual loop that is being closed and that nobody drives to its end on the calling goroutine;
-// false: it has suspended tasks, which only their driver can resume.
-func (l *Loop) closeUndriven() bool {
+// closeUndriven brings a Manual loop that is being closed and that nobody drives to its end. Suspended tasks can be resumed
+// only by their driver: if that is not the calling goroutine, their calls end all the same, and the log says that
+// their stacks are left.
+func (l *Loop) closeUndriven() {
 	l.mu.Lock()
 	if l.driving || l.ended.IsSet() || l.stop != hard {
 		l.mu.Unlock()
-		return true
+		return
 	}
 	if l.driver != 0 && l.driver != goid.Number() {
+		l.driving = true
+		driver := l.driver
 		l.mu.Unlock()
-		return false
+		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
+		return
 	}
 	mine := l.driver != 0
 	l.driving = true
@@ -307,14 +312,13 @@ func (l *Loop) closeUndriven() bool {
 	l.mu.Unlock()
 	if mine {
 		l.drive()
-		return true
+		return
 	}
 	go func() {
 		// A goroutine of its own: the caller may be a task.
 		defer l.lockThread()()
 		l.drive()
 	}()
-	return true
 }
 
 func lockOSThread() (unlock func()) {

@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"context"
 	"iter"
 	"runtime/debug"
 )
@@ -67,6 +68,7 @@ func (s *sched) newCoro() *coro {
 func (c *coro) main(yield func(struct{}) bool) {
 	c.yield = yield
 	c.register()
+	setLabels(context.Background()) // not those of who made it
 	returned := false
 	defer func() {
 		c.leave()

@@ -22,12 +22,9 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		return nil, refuse(ErrMismatch, "child %q of %v: its options have another name, %q", name, l, want.Name)
 	}
 	want.Name = name
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.children {
-		if c.o.Name != name {
-			continue
-		}
+	l.childMu.Lock()
+	defer l.childMu.Unlock()
+	if c := l.child(name); c != nil {
 		if c.stopping() {
 			return nil, refuse(ErrStopped, "child %q of %v stops: wait for its Stopped, then ask again", name, l)
 		}
@@ -36,13 +33,37 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		}
 		return c, nil
 	}
-	if l.stop != running {
+	if l.stopping() {
 		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
 	}
 	c := newLoop(&want, l)
-	l.children = append(l.children, c)
 	c.startLoop()
+	l.mu.Lock()
+	late := l.stop != running
+	if !late {
+		l.children = append(l.children, c)
+	}
+	l.mu.Unlock()
+	if late {
+		c.beginStop(hard)
+		if c.o.Manual {
+			c.closeUndriven()
+		}
+		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
+	}
 	return c, nil
+}
+
+// child returns the child of that name, nil if there is none.
+func (l *Loop) child(name string) *Loop {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.children {
+		if c.o.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 func (l *Loop) stopping() bool {

@@ -14,12 +14,14 @@ import (
 )
 
 // childOf is parent.Child, for a child that has to be there.
-func childOf(t testing.TB, parent *hop.Loop, name string, o *hop.LoopOptions) *hop.Loop {
+func childOf(t testing.TB, parent *hop.Loop, name string, o *hop.LoopOptions) (l *hop.Loop) {
 	t.Helper()
-	l, err := parent.Child(name, o)
-	if err != nil {
-		t.Fatalf("Child(%q): %v", name, err)
-	}
+	within(t, patience, "Child", func() {
+		var err error
+		if l, err = parent.Child(name, o); err != nil {
+			t.Fatalf("Child(%q): %v", name, err)
+		}
+	})
 	return l
 }
 

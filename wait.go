@@ -59,7 +59,8 @@ type wait struct {
 	onCall atomic.Pointer[Call]
 	onMany atomic.Pointer[manyWait]
 	pc     atomic.Uintptr
-	bound  atomic.Pointer[Call] // the wait ends when this call's context does
+	bound  atomic.Pointer[Call]            // the wait ends when this call's context does
+	limit  atomic.Pointer[context.Context] // or this one
 	timer  timerheap.Timer[timed]
 }
 
@@ -152,6 +153,9 @@ func (w *wait) finish() {
 	w.onCall.Store(nil)
 	if w.onMany.Load() != nil {
 		w.onMany.Store(nil)
+	}
+	if w.limit.Load() != nil {
+		w.limit.Store(nil)
 	}
 	w.pump = nil
 	w.state.Store(w.state.Load() &^ phaseMask)
@@ -387,6 +391,7 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 		return nil
 	}
 	if fb != nil && w.onMany.Load() != nil {
+		w.limitTo(ctx)
 		if d := findDeadlock(fb, nil); d != nil {
 			remove(w)
 			w.abort()
@@ -415,6 +420,24 @@ type fiber struct {
 	cur   atomic.Pointer[Call] // the innermost call that runs here
 	under []*Call              // those that it runs on top of, outermost first; the goroutine's own
 	wait  wait
+}
+
+// limitTo notes, for the search for deadlocks, what else ends the wait.
+func (w *wait) limitTo(ctx context.Context) {
+	if c, ok := ctx.(*callContext); ok {
+		w.bound.Store((*Call)(c))
+	} else if ctx.Done() != nil {
+		w.limit.Store(&ctx)
+	}
+}
+
+// over reports whether what limits the wait has ended, though the goroutine may not have noticed yet.
+func (w *wait) over() bool {
+	if c := w.bound.Load(); c != nil && (*callContext)(c).Err() != nil {
+		return true
+	}
+	ctx := w.limit.Load()
+	return ctx != nil && (*ctx).Err() != nil
 }
 
 // fibers finds the calling goroutine's fiber.

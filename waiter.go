@@ -71,7 +71,7 @@ func (w *Waiter) Submit(c *Call) error {
 	if w.closed || !w.pushLocked(c) {
 		w.mu.Unlock()
 		c.unaccept()
-		return refuse(ErrClosed, "%v: the wait is over", w)
+		return refuse(ErrClosed, "%s was refused by %v: the wait is over", callName(c), w)
 	}
 	w.kids[c] = struct{}{}
 	awaited := w.call
@@ -105,7 +105,7 @@ func (c *Call) adopt(kid *Call) {
 		kid.watch()
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { kid.cancel(causeOf(ctx), 0) })
+	stop := context.AfterFunc(ctx, func() { kid.cancel(context.Cause(ctx), 0) })
 	kid.OnDone(func() { stop() })
 }
 
@@ -265,7 +265,7 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 	w.eachKid(func(k *Call) bool {
 		if cancel {
-			k.cancel(causeOf(ctx), 0)
+			k.cancel(context.Cause(ctx), 0)
 		}
 		k.await(context.WithoutCancel(ctx), pc)
 		return true
@@ -300,16 +300,14 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 		}
 	}
 	w.s.endIdle()
-	if w.s.clock != nil {
-		w.s.clock.Stop()
-	}
+	w.s.stopAlarm()
 	w.s.closing.Store(false)
 }
 
 func (w *Waiter) cancelKids(ctx context.Context) {
 	cause := context.Canceled
 	if ctx.Err() != nil {
-		cause = causeOf(ctx)
+		cause = context.Cause(ctx)
 	}
 	w.eachKid(func(k *Call) bool {
 		k.cancel(cause, 0)
@@ -331,8 +329,11 @@ func (c *Call) runSent() {
 
 // endPump ends the wait for c of a goroutine that ran what was sent to it.
 func (c *Call) endPump(ctx context.Context, pc uintptr) {
+	var w *Waiter
 	c.mu.Lock()
-	w := c.more().waiter
+	if x := c.x.Load(); x != nil {
+		w = x.waiter
+	}
 	done := c.isDone()
 	c.mu.Unlock()
 	if w == nil {

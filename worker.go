@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"context"
 	"time"
 
 	"github.com/gohop/hop/internal/thread"
@@ -60,7 +61,8 @@ func (w *worker) hold(it item) {
 
 func (w *worker) main() {
 	w.fb.register()
-	defer w.end() // also on runtime.Goexit in a function
+	setLabels(context.Background()) // not those of who submitted
+	defer w.end()                   // also on runtime.Goexit in a function
 	for !w.gone {
 		it := <-w.ch
 		if it == nil {

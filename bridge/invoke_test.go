@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -140,6 +141,11 @@ func TestInvokeConvertsWhatLosesNothing(t *testing.T) {
 		{func(v int) any { return v }, uint64(1 << 63), nil},
 		{func(v int) any { return v }, 3.0, 3},
 		{func(v int) any { return v }, 3.5, nil},
+		{func(v int) any { return v }, math.Copysign(0, -1), nil},
+		{func(v uint) any { return v }, math.Copysign(0, -1), nil},
+		{func(v uint) any { return v }, 0.0, uint(0)},
+		{func(v float64) any { return v }, -(1<<53 + 1), nil},
+		{func(v float64) any { return v }, -(1 << 53), float64(-1 << 53)},
 		{func(v int64) any { return v }, 9.3e18, nil},
 		{func(v int64) any { return v }, float64(-1 << 63), int64(-1 << 63)},
 		{func(v uint64) any { return v }, 18446744073709551616.0, nil},

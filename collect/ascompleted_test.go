@@ -372,22 +372,39 @@ func TestS4_AsCompletedRefusesTheCallThatAsks(t *testing.T) {
 }
 
 func TestS4_AsCompletedRefusesACycleThroughTheLastOne(t *testing.T) {
+	refusesACycle(t, func(ctx context.Context, b *hop.Pending[int]) {
+		for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{resolved(1), b}), collect.KeepUnfinished()) {
+		}
+	})
+}
+
+// refusesACycle has a call wait, by wait, for another one that waits for it, whichever of the two comes first.
+func refusesACycle(t *testing.T, wait func(ctx context.Context, b *hop.Pending[int])) {
 	l := newLoop(t)
 	within(t, func() {
-		var a, b *hop.Pending[int]
-		set := make(chan struct{})
-		a = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) {
-			<-set
-			for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{resolved(1), b}), collect.KeepUnfinished()) {
+		for _, first := range []string{"a", "b"} {
+			var a, b *hop.Pending[int]
+			set := make(chan struct{})
+			startA := func() {
+				a = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { <-set; wait(ctx, b); return 1, nil })
 			}
-			return 1, nil
-		})
-		b = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { return a.Wait(ctx) })
-		close(set)
-		_, errA := a.Wait(t.Context())
-		_, errB := b.Wait(t.Context())
-		if !errors.Is(errA, hop.ErrDeadlock) && !errors.Is(errB, hop.ErrDeadlock) {
-			t.Errorf("no deadlock was found: %v, %v", errA, errB)
+			startB := func() {
+				b = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { <-set; return a.Wait(ctx) })
+			}
+			if first == "a" {
+				startA()
+				startB()
+			} else {
+				startB()
+				startA()
+			}
+			close(set)
+			_, errA := a.Wait(t.Context())
+			_, errB := b.Wait(t.Context())
+			// The one that waits second closes the cycle, so it is refused; the other one hears of that.
+			if refused := map[string]error{"a": errB, "b": errA}[first]; !errors.Is(refused, hop.ErrDeadlock) {
+				t.Errorf("%s first: errors %v and %v", first, errA, errB)
+			}
 		}
 	})
 }

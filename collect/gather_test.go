@@ -176,9 +176,11 @@ func TestS4_GatherRefusesAFunctionThatWaitsForIt(t *testing.T) {
 		set := make(chan struct{})
 		self = hop.Go(t.Context(), l, func(ctx context.Context) (int, error) {
 			<-set
+			forEver := func(ctx context.Context) (int, error) { return 0, new(hop.Event).Wait(ctx) }
 			_, err := collect.Gather(ctx, l,
+				forEver,
 				func(ctx context.Context) (int, error) { return self.Wait(ctx) },
-				func(ctx context.Context) (int, error) { return 0, new(hop.Event).Wait(ctx) })
+				forEver)
 			return 0, err
 		})
 		close(set)

@@ -321,13 +321,16 @@ func TestAWaitForRoomEndsWithTheLoop(t *testing.T) {
 			l := hop.NewLoop(nil)
 			var r record
 			q := queue.NewBatch(l, r.batch, r.options(queue.Options{Limit: 1, Full: queue.Wait}))
-			var wg sync.WaitGroup
-			for range 4 {
+			var wg, started sync.WaitGroup
+			started.Add(8)
+			for range 8 {
 				wg.Go(func() {
+					started.Done()
 					for v := 0; q.Put(t.Context(), v) == nil; v++ {
 					}
 				})
 			}
+			started.Wait()
 			if err := l.Shutdown(t.Context()); err != nil {
 				t.Error(err)
 			}

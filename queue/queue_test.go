@@ -144,6 +144,36 @@ func TestS32_CancellingTheCallOfOneValueDoesNotStopTheNext(t *testing.T) {
 	})
 }
 
+// What came while it was busy waits for the very turn that is no more.
+func TestS32_AGoexitLeavesTheBacklogToAnotherTurn(t *testing.T) {
+	besides(t, func(t *testing.T, on hop.Portal) {
+		var r record
+		g := newGate()
+		all := make(chan struct{})
+		q := queue.New(on, func(ctx context.Context, v int) error {
+			r.handle(v)
+			switch v {
+			case 0:
+				g.hold(ctx)
+				runtime.Goexit()
+			case 3:
+				close(all)
+			}
+			return nil
+		}, r.options(queue.Options{}))
+		put(t, q, 0)
+		<-g.reached
+		put(t, q, 1, 2, 3)
+		if l, ok := on.(*hop.Loop); ok {
+			hop.Run(t.Context(), l, func(context.Context) error { return nil }) // their own turns have come and gone
+		}
+		g.open.Set()
+		<-all // without the help of Shutdown
+		shutdown(t, q)
+		r.want(t, ints(0, 4), nil)
+	})
+}
+
 func TestS32_APanicOfOnErrorDoesNotStopTheNext(t *testing.T) {
 	within(t, func() {
 		var r record

@@ -47,10 +47,10 @@ func (l *roomList) remove(w *roomWait) {
 	w.listed, w.prev, w.next = false, nil, nil
 }
 
-// full tells whether there is no room for another value. A place that was granted is taken, and one that somebody
-// waits for is not to be had by who comes later.
+// full tells whether there is no room for another value. A place that was granted is taken, and grant leaves none free
+// while somebody waits, so that nobody overtakes who waits.
 func (q *Queue[T]) full() bool {
-	return q.opts.Limit > 0 && (q.room.first != nil || q.ring.len()+q.room.granted >= q.opts.Limit)
+	return q.opts.Limit > 0 && q.ring.len()+q.room.granted >= q.opts.Limit
 }
 
 // grant gives what room there is to those who have waited for it longest. It needs mu.
