@@ -653,6 +653,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 		return nil
 	}
 	c.waiters.add(w)
+	if l, ok := c.portal.(*Loop); ok && l.o.Thread && !l.s.asleep.Load() {
+		w.spins = true
+	}
 	if pump {
 		w.pump = c
 		if x := c.x.Load(); x != nil && x.waiter != nil {

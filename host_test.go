@@ -47,6 +47,7 @@ func newToolkit(t testing.TB) *toolkit {
 			k.queue = k.queue[1:]
 			k.mu.Unlock()
 			f()
+			runtime.Gosched() // where there is one thread, and nobody preempts
 		}
 	}()
 	<-ready

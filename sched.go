@@ -3,6 +3,7 @@ package hop
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type sched struct {
 
 	closing atomic.Bool // waits of posted functions are refused
 	halt    atomic.Bool // Run is to return
+	asleep  atomic.Bool // the driver is in its receive from signal
 
 	suspendedTasks atomic.Int64 // live.n, for others to read
 
@@ -212,12 +214,14 @@ func (s *sched) here() bool {
 	return fb != nil && fb.s == s
 }
 
-// How long the driver spins before it sleeps: see spin in wait.go. When it has been in vain several times in a row it
-// stops spinning, but for a try from time to time, until one is of use again.
+// How long the driver looks for more before it sleeps. A locked thread spins: see wait.go; when that has been in vain several
+// times in a row it stops, but for a try from time to time, until one is of use again. Another goroutine lets others
+// run a few times instead: it is they who send.
 const (
-	driverRounds = 400
+	driverRounds = 1000
 	vainTries    = 4
 	retryEvery   = 64
+	driverYields = 8
 )
 
 // sleep waits for messages or a timer; false: the driver has to return instead, and will be called.
@@ -240,12 +244,24 @@ func (s *sched) sleep() bool {
 	if s.stall != nil {
 		s.stall.idle()
 	}
+	s.asleep.Store(true)
 	<-s.signal
+	s.asleep.Store(false)
 	return true
 }
 
 // spin watches the mailbox for a moment; true: something has come.
 func (s *sched) spin() bool {
+	tail := s.box.Tail()
+	if s.loop == nil || !s.loop.o.Thread {
+		for range driverYields {
+			runtime.Gosched()
+			if s.box.Tail() != tail {
+				return true
+			}
+		}
+		return false
+	}
 	if s.missed >= vainTries {
 		s.missed++
 		if s.missed < vainTries+retryEvery {
@@ -253,11 +269,10 @@ func (s *sched) spin() bool {
 		}
 		s.missed = vainTries - 1
 	}
-	if !mayLoop() {
+	if !maySpin() {
 		return false
 	}
 	defer spinners.Add(-1)
-	tail := s.box.Tail()
 	for range driverRounds {
 		if s.box.Tail() != tail {
 			s.missed = 0

@@ -19,8 +19,7 @@ import (
 // from outside is accepted; what was accepted before is in the mailbox, and will be run, or has been cancelled, before the loop
 // is at its end. The end is reached on the loop's own goroutine, in step, when there is nothing to run and no task is
 // suspended: then the children have stopped, then the shutdown functions run as calls of their own, then the values
-// of Locals are closed, then the mailbox is raised to dead. Whatever was sent before that is still received; after
-// it nothing is.
+// of Locals are closed, then the mailbox, if it is empty, is sealed.
 type stopLevel int
 
 const (
@@ -238,9 +237,8 @@ func (l *Loop) step() bool {
 		l.runHook("closing of locals", l.locals.close)
 		return true
 	}
-	l.s.box.Raise(dead)
-	if l.s.box.Refill() {
-		return true
+	if !l.s.box.Seal(dead) {
+		return true // something came meanwhile; it may yet wait
 	}
 	l.mu.Lock()
 	l.stop = finished

@@ -23,8 +23,14 @@ func (c *Call) mayStayUnseen(x *callMore) {
 	if l, ok := c.portal.(*Loop); ok {
 		u.log = l.o.Logger
 	}
-	if d := (*DeadlockError)(nil); errors.As(c.err, &d) {
-		u.err = errors.New(d.Error()) // it names calls, perhaps this one, which would never become garbage
+	// The error may name the call itself, which then would never become garbage.
+	var d *DeadlockError
+	var p *PanicError
+	switch {
+	case errors.As(c.err, &d):
+		u.err = errors.New(d.Error())
+	case errors.As(c.err, &p) && p.call != nil:
+		u.err = &PanicError{Value: p.Value, Stack: p.Stack}
 	}
 	x.unlooked = u
 	runtime.AddCleanup(c, func(u *unlooked) {

@@ -53,6 +53,7 @@ type wait struct {
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
 	listed     bool
+	spins      bool  // an answer is likely within the time of a sleep
 	pump       *Call // run what is sent to the Origin of this call; under that call's mu
 
 	// What is waited for, as the search for deadlocks sees it.
@@ -157,7 +158,7 @@ func (w *wait) finish() {
 	if w.limit.Load() != nil {
 		w.limit.Store(nil)
 	}
-	w.pump = nil
+	w.pump, w.spins = nil, false
 	w.state.Store(w.state.Load() &^ phaseMask)
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
@@ -231,8 +232,8 @@ func (w *wait) blockTask(ctx context.Context) phase {
 
 // blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
 func (w *wait) blockGoroutine(ctx context.Context) phase {
-	if p := w.spin(); p >= woken {
-		return p
+	if w.spins && w.spin() >= woken {
+		return phase(w.state.Load() & phaseMask)
 	}
 	if w.ch == nil {
 		w.ch = make(chan struct{}, 1)
@@ -269,20 +270,21 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 	}
 }
 
-// How long a goroutine spins before it blocks. Blocking costs a round through the scheduler, and one through the
-// kernel where the other side is a locked thread: an exchange that is answered within this time is several times
-// faster. Spinning takes a processor from others, so at most as many spin as there are processors, and none where
-// there is one.
+// An exchange with a locked thread goes through the kernel each way, which costs ten times as much as the exchange itself, if
+// either side sleeps meanwhile. So who waits for a call on a Thread loop that is awake spins for a moment before it blocks, and
+// so does the loop before it sleeps. Elsewhere nobody spins: between goroutines a hand-over is cheap, and spinning would
+// keep the processor from the one that is to answer. Spinning takes a processor from others, so at most as many spin as
+// there are processors, and none where there is one.
 const (
-	spinRounds = 200
-	spinPauses = 10
+	spinRounds = 400 // of spinPauses pauses and a look: about 20 µs
+	spinPauses = 1
 )
 
 var spinners atomic.Int32
 
 // spin waits a little for the wait to end without giving the processor away.
 func (w *wait) spin() phase {
-	if !mayLoop() {
+	if !maySpin() {
 		return armed
 	}
 	defer spinners.Add(-1)
@@ -295,8 +297,8 @@ func (w *wait) spin() phase {
 	return armed
 }
 
-// mayLoop reserves a place among those who spin.
-func mayLoop() bool {
+// maySpin reserves a place among those who spin.
+func maySpin() bool {
 	n := processors()
 	if n < 2 {
 		return false
@@ -427,7 +429,8 @@ func (w *wait) limitTo(ctx context.Context) {
 	if c, ok := ctx.(*callContext); ok {
 		w.bound.Store((*Call)(c))
 	} else if ctx.Done() != nil {
-		w.limit.Store(&ctx)
+		limit := ctx // a copy: only this case pays for it
+		w.limit.Store(&limit)
 	}
 }
 

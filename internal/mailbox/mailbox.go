@@ -73,6 +73,17 @@ func (b *Box[T]) Raise(level Level) {
 	b.mu.Unlock()
 }
 
+// Seal raises the box to level if nothing is in it; false: there is a batch to read.
+func (b *Box[T]) Seal(level Level) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refill() {
+		return false
+	}
+	b.level = max(b.level, level)
+	return true
+}
+
 // Level returns what the box refuses.
 func (b *Box[T]) Level() Level {
 	b.mu.Lock()

@@ -72,6 +72,23 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+func TestSealOnlyWhenEmpty(t *testing.T) {
+	var box mailbox.Box[int]
+	box.Push(1, 0)
+	if box.Seal(1) {
+		t.Fatal("sealed with a message inside")
+	}
+	if v, ok := box.Next(); !ok || v != 1 {
+		t.Fatalf("got %d, %v", v, ok)
+	}
+	if !box.Seal(1) {
+		t.Fatal("an empty box is not sealed")
+	}
+	if ok, _ := box.Push(2, 0); ok {
+		t.Error("a sealed box accepts")
+	}
+}
+
 func TestGrowthWhileABatchIsRead(t *testing.T) {
 	var box mailbox.Box[int]
 	n := 0
