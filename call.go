@@ -88,7 +88,6 @@ type callMore struct {
 	until     time.Time     // when Timeout is up; from start
 	timer     *time.Timer   // of Timeout
 	kids      kidList       // what is told when the call's context ends
-	kid       kid           // this call among its parent's kids
 	unhook    func()        // takes back what hook has done
 	hooked    bool          // the parent's end will be told
 	onDone    []*doneFunc   // functions to run at the end
@@ -101,7 +100,7 @@ type callMore struct {
 	waiter    *Waiter       // the goroutine that waits for the call and runs what is sent to it
 	unlooked  *unlooked     // a failure that nobody may look at
 	nodes     *linkNode     // where it is in its groups and trackers
-	held      *heldPlace    // its places in Groups with a Limit
+	held      *heldCall     // its places in Groups with a Limit
 	delay     *delayed      // its timer
 }
 
@@ -293,8 +292,10 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 		misuse("Submit of a call that New did not make")
 	}
 	c.join()
-	if c.has(flagHeld) && c.hold(on) {
-		return false, nil // it comes again when it has a place in its group
+	if c.has(flagHeld) {
+		if kept, err := c.hold(on); kept || err != nil {
+			return false, err // it comes again when it has a place in its group
+		}
 	}
 	c.mu.Lock()
 	if c.isDone() {

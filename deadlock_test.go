@@ -821,6 +821,7 @@ func TestS4_AWaitWhoseContextHasEndedIsNoEdge(t *testing.T) {
 					}
 					for a.Call().State() != hop.Waiting {
 						hop.Yield(ctx)
+						runtime.Gosched()
 					}
 					cancel()
 					return a.Wait(ctx)

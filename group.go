@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +15,8 @@ import (
 type GroupOptions struct {
 	// Timeout cancels the members and the ctx of f when the group is this old. That is not an error by itself. 0: none.
 	Timeout time.Duration
-	// Limit is how many members may run at once, those that wait not counted; the others wait to be submitted. 0: no limit.
+	// Limit is how many members may run at once, those that wait not counted, nor those that run inline on top of who
+	// made them; the others wait to be submitted. 0: no limit.
 	Limit int
 	// KeepGoing lets the members go on when one fails, or f does.
 	KeepGoing bool
@@ -63,7 +65,8 @@ func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.
 
 // WithGroup runs f here, with a context under which every call belongs to the group: made by Go, Do, Run, After, NewPromise, New
 // and Submit, by f or by its members, until the last has ended. WithGroup returns when f has returned and every member is
-// done; on a task it waits suspended.
+// done; on a task it waits suspended. What is handed to the Submit of a portal that is not hop's is a member from its Run
+// on; with Go, or [Group.Add], at once. A call made with the ctx after the end is cancelled with ErrClosed.
 //
 // A member that fails, or an error of f, cancels the other members and the context of f (see KeepGoing). All errors come
 // back joined, whether one or many: errors.Is and errors.As find each. When ctx ends, the members are cancelled and still
@@ -138,14 +141,14 @@ func (g *Group) follow(ctx context.Context) (stop func()) {
 		if timer != nil {
 			timer.Stop()
 		}
-		g.end(context.Canceled)
+		g.end(errGroupOver)
 	}
 }
 
 // await waits until no member is left, and closes the group.
 func (g *Group) await(ctx context.Context, pc uintptr) error {
 	var failed error
-	for tries := 0; ; tries++ {
+	for {
 		g.mu.Lock()
 		if g.set.n == 0 {
 			g.closed = true
@@ -171,9 +174,12 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 		if err == nil {
 			continue
 		}
-		failed = err
-		g.cancel(err, true)
-		if tries > 0 || errors.Is(err, ErrCannotWait) {
+		again := failed == nil && !errors.Is(err, ErrCannotWait)
+		if failed == nil {
+			failed = err
+		}
+		g.cancel(failed, true)
+		if !again {
 			g.mu.Lock()
 			g.closed = true
 			g.mu.Unlock()
@@ -184,12 +190,15 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 
 // result joins the errors.
 func (g *Group) result(ctx context.Context, ferr, werr error) error {
+	over := !g.o.Shield && ctx.Err() != nil
+	if over {
+		g.cancel(context.Cause(ctx), false) // the function that follow has registered may not have run yet
+	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	errs := g.errs
-	cause := g.cause
-	g.mu.Unlock()
 	var all []error
-	if ferr != nil && !g.ownEnd(ferr, cause) {
+	if ferr != nil && !g.ownEnd(ferr) {
 		all = append(all, ferr)
 	}
 	for _, err := range errs {
@@ -200,19 +209,37 @@ func (g *Group) result(ctx context.Context, ferr, werr error) error {
 	if werr != nil {
 		all = append(all, werr)
 	}
-	if !g.o.Shield && ctx.Err() != nil && !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, ctx.Err()) }) {
+	if over && !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, ctx.Err()) }) {
 		all = append(all, endedWait("a group", ctx))
 	}
 	return errors.Join(all...)
 }
 
-// ownEnd reports whether f's error only says that the group was cancelled, by itself or by its Timeout.
-func (g *Group) ownEnd(err, cause error) bool {
-	if cause == nil || g.failed {
-		// A member has failed, and f returns what its context says: the member's error is the group's.
-		return g.failed && len(g.errs) > 0 && errors.Is(err, context.Canceled)
+// ownEnd reports whether f's error only says that the group was cancelled: by its Timeout, by Cancel, or because a member
+// has failed, whose error is the group's. It needs mu.
+func (g *Group) ownEnd(err error) bool {
+	if g.cause == nil || g.failed && (len(g.errs) == 0 || !errors.Is(err, context.Canceled)) {
+		return false
 	}
-	return errors.Is(err, g.ctx.Err()) || errors.Is(err, cause)
+	return saysOnly(err, context.Canceled, g.cause)
+}
+
+// saysOnly reports whether err, and each part of it if several are joined, is one of these errors or wraps one.
+func saysOnly(err error, these ...error) bool {
+	for _, e := range these {
+		if reflect.TypeOf(e).Comparable() && err == e {
+			return true
+		}
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(err.Unwrap(), func(e error) bool { return !saysOnly(e, these...) })
+	case interface{ Unwrap() error }:
+		if e := err.Unwrap(); e != nil {
+			return saysOnly(e, these...)
+		}
+	}
+	return slices.ContainsFunc(these, func(e error) bool { return errors.Is(err, e) })
 }
 
 // Cancel cancels the members and the context of f with cause (nil: context.Canceled). It is not an error of the group by itself.
@@ -229,6 +256,9 @@ func (g *Group) cancel(cause error, failed bool) {
 	if g.cause != nil {
 		g.mu.Unlock()
 		return
+	}
+	if g.ctx.Err() != nil {
+		cause, failed = context.Cause(g.ctx), false // the end of ctx came first, though nobody has told
 	}
 	g.cause, g.failed = cause, failed
 	members := g.set.calls()
@@ -249,34 +279,31 @@ func (g *Group) fail(err error, always bool) {
 	}
 }
 
-var errGroupFailed = errors.New("hop: the group's function failed")
+var (
+	errGroupFailed = errors.New("hop: the group's function failed")
+	errGroupOver   = refuse(ErrClosed, "the group is over: its WithGroup has returned")
+)
 
 // left is told of a member's end.
 func (g *Group) left(c *Call, n *linkNode) {
 	state := c.raw()
 	g.mu.Lock()
-	if !g.set.remove(n) {
-		g.mu.Unlock()
-		return
-	}
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
 		c.look()
 		g.errs = append(g.errs, c.err)
 	}
-	cancel := state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled
-	if !cancel && g.set.n == 0 {
-		g.waiters.wakeAll()
-	}
 	g.mu.Unlock()
-	if cancel {
+	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
 		g.cancel(c.err, state == Failed)
-		g.mu.Lock()
-		if g.set.n == 0 {
-			g.waiters.wakeAll()
-		}
-		g.mu.Unlock()
 	}
 	g.release(c)
+	// Only now: who finds the group without members finds what they have left behind.
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.set.remove(n)
+	if g.set.n == 0 {
+		g.waiters.wakeAll()
+	}
 }
 
 // CurrentGroup returns the innermost group that calls made with ctx join, or nil.
@@ -299,20 +326,33 @@ func (g *Group) Add(c *Call) {
 	if c == nil {
 		misuse("Group.Add: nil call")
 	}
+	c.mu.Lock()
+	if c.memberOf(g) {
+		c.mu.Unlock()
+		return
+	}
 	n := &linkNode{c: c, group: g}
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
+		c.mu.Unlock()
 		misuse("Group.Add: the group is over")
-	}
-	if g.set.has(c) {
-		g.mu.Unlock()
-		return
 	}
 	g.set.add(n)
 	cause := g.cause
 	g.mu.Unlock()
-	c.OnDone(func() { g.left(c, n) })
+	done := c.isDone()
+	if !done {
+		c.set(flagMembers)
+		x := c.more()
+		n.more, x.nodes = x.nodes, n
+	}
+	c.mu.Unlock()
+	if done {
+		g.left(c, n)
+		return
+	}
+	c.watch()
 	if cause != nil {
 		c.Cancel(cause)
 	}
@@ -328,7 +368,7 @@ func (g *Group) Add(c *Call) {
 func (g *Group) Cancelled() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.cause != nil
+	return g.cause != nil || !g.closed && g.ctx.Err() != nil // of which the group may not have been told yet
 }
 
 // Calls returns the members that are not done, oldest first.

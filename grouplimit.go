@@ -4,31 +4,49 @@ package hop
 // place back, as on a Pool and for the same reason: it may wait for one that is held back. A call in several such
 // groups gets its places one after the other, innermost first; since who has a place either runs or has given it back, that
 // cannot deadlock.
+//
+// What runs inline, on top of its caller, is not held back and takes no place: it could neither run elsewhere nor wait.
 type groupLimit struct {
-	active int
-	queue  []*heldPlace
+	active  int // places that are taken
+	queue   []*heldCall
+	feeding bool // a goroutine is in feed
 }
 
-// A heldPlace is a call's places.
-type heldPlace struct {
-	c      *Call
-	on     Portal
-	groups []*Group // with a Limit, innermost first
-	got    int      // in how many it has a place; under the mu of groups[got] while it queues there
+// A heldCall is a call's places. One goroutine at a time gets them: the one that submits the call, then whoever takes it
+// out of a queue.
+type heldCall struct {
+	c       *Call
+	on      Portal
+	places  []groupPlace // in the groups with a Limit, innermost first
+	next    int          // the first place that it has not had yet
+	through bool         // it has had them all; under c.mu
+}
+
+// A groupPlace is one call's in one group. What it does not say: a call that is done has none.
+type groupPlace struct {
+	g     *Group
+	taken bool // under g.mu
 }
 
 // hold gets c its places, or keeps it until it has them; true: it is kept, and will be submitted to on then.
-func (c *Call) hold(on Portal) bool {
+func (c *Call) hold(on Portal) (kept bool, err error) {
+	if on == Inline {
+		return false, nil
+	}
 	c.mu.Lock()
 	x := c.more()
-	if x.held != nil {
+	if h := x.held; h != nil {
+		through := h.through
 		c.mu.Unlock()
-		return false // it comes from there
+		if !through {
+			return true, refuse(ErrMismatch, "%v was submitted before", c)
+		}
+		return false, nil // it comes from there
 	}
-	h := &heldPlace{c: c, on: on}
+	h := &heldCall{c: c, on: on}
 	for l := c.sets; l != nil; l = l.up {
 		if l.group != nil && l.group.o.Limit > 0 {
-			h.groups = append(h.groups, l.group)
+			h.places = append(h.places, groupPlace{g: l.group})
 		}
 	}
 	x.held = h
@@ -39,101 +57,137 @@ func (c *Call) hold(on Portal) bool {
 		c.move(Queued)
 	}
 	c.mu.Unlock()
-	return !h.advance()
+	return !h.advance(), nil
 }
 
 // advance gets places; true: it has them all.
-func (h *heldPlace) advance() bool {
-	for h.got < len(h.groups) {
-		g := h.groups[h.got]
+func (h *heldCall) advance() bool {
+	for ; h.next < len(h.places); h.next++ {
+		p := &h.places[h.next]
+		g := p.g
 		g.mu.Lock()
-		if g.limiting.active >= g.o.Limit {
-			g.limiting.queue = append(g.limiting.queue, h)
-			g.mu.Unlock()
-			return false
+		if !h.c.done() { // else its end, which gives back what it has taken, may have passed here
+			if g.limiting.active >= g.o.Limit || len(g.limiting.queue) > 0 {
+				g.limiting.queue = append(g.limiting.queue, h)
+				g.mu.Unlock()
+				return false
+			}
+			p.take()
 		}
-		g.limiting.active++
-		h.got++
 		g.mu.Unlock()
 	}
+	h.c.mu.Lock()
+	h.through = true
+	h.c.mu.Unlock()
 	return true
+}
+
+// take and give need the group's mu.
+func (p *groupPlace) take() {
+	if !p.taken {
+		p.taken = true
+		p.g.limiting.active++
+	}
+}
+
+func (p *groupPlace) give() {
+	if p.taken {
+		p.taken = false
+		p.g.limiting.active--
+	}
+}
+
+// held returns c's places, nil if it needs none.
+func (c *Call) held() *heldCall {
+	if !c.has(flagHeld) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.x.Load().held
 }
 
 // release gives back the place of a member that has ended.
 func (g *Group) release(c *Call) {
-	x := c.x.Load()
-	if g.o.Limit == 0 || x == nil {
-		return
-	}
-	c.mu.Lock()
-	h := x.held
-	c.mu.Unlock()
-	if h == nil {
+	h := c.held()
+	if g.o.Limit == 0 || h == nil {
 		return
 	}
 	g.mu.Lock()
-	for i, other := range h.groups {
-		if other == g && i < h.got {
-			g.limiting.active--
-			h.groups[i] = nil
+	for i := range h.places {
+		if p := &h.places[i]; p.g == g {
+			p.give()
 		}
 	}
 	g.mu.Unlock()
 	g.feed()
 }
 
-// feed submits members that were held back, as far as there are places.
+// feed submits members that were held back, as far as there are places. One goroutine at a time does: a refused call ends,
+// and so comes here again.
 func (g *Group) feed() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limiting.feeding {
+		return // that one sees what there is
+	}
+	g.limiting.feeding = true
 	for {
-		g.mu.Lock()
 		q := g.limiting.queue
-		for len(q) > 0 && q[0].c.done() {
-			q = q[1:] // cancelled meanwhile
+		for len(q) > 0 && q[0].c.done() { // cancelled meanwhile
+			q[0] = nil
+			q = q[1:]
 		}
 		if len(q) == 0 || g.limiting.active >= g.o.Limit {
 			g.limiting.queue = q
-			g.mu.Unlock()
+			g.limiting.feeding = false
 			return
 		}
 		h := q[0]
 		q[0] = nil
 		g.limiting.queue = q[1:]
-		g.limiting.active++
-		h.got++
+		h.places[h.next].take()
+		h.next++
 		g.mu.Unlock()
 		if h.advance() {
 			h.c.submitTo(h.on)
 		}
+		g.mu.Lock()
 	}
 }
 
 // stepAside gives back the places of the calls that wait on this goroutine.
-func (fb *fiber) stepAside() { fb.eachPlace(-1) }
+func (fb *fiber) stepAside() {
+	fb.eachPlace(func(_ *heldCall, p *groupPlace) { p.give() })
+}
 
 // stepBack takes them again, whether there are any or not.
-func (fb *fiber) stepBack() { fb.eachPlace(+1) }
+func (fb *fiber) stepBack() {
+	fb.eachPlace(func(h *heldCall, p *groupPlace) {
+		if !h.c.done() {
+			p.take()
+		}
+	})
+}
 
-func (fb *fiber) eachPlace(by int) {
-	for _, c := range append(fb.under[:len(fb.under):len(fb.under)], fb.cur.Load()) {
-		if c == nil || !c.has(flagHeld) || c.done() {
-			continue
+func (fb *fiber) eachPlace(f func(*heldCall, *groupPlace)) {
+	each := func(c *Call) {
+		h := c.held()
+		if h == nil || c.done() {
+			return
 		}
-		c.mu.Lock()
-		h := c.x.Load().held
-		c.mu.Unlock()
-		if h == nil {
-			continue
+		for i := range h.places {
+			p := &h.places[i]
+			p.g.mu.Lock()
+			f(h, p)
+			p.g.mu.Unlock()
+			p.g.feed()
 		}
-		for _, g := range h.groups {
-			if g == nil {
-				continue
-			}
-			g.mu.Lock()
-			g.limiting.active += by
-			g.mu.Unlock()
-			if by < 0 {
-				g.feed()
-			}
-		}
+	}
+	for _, c := range fb.under {
+		each(c)
+	}
+	if c := fb.cur.Load(); c != nil {
+		each(c)
 	}
 }

@@ -119,13 +119,26 @@ func (c *Call) watch() {
 	}
 }
 
+// liveParent returns the context whose end is the end of c's: the parent, or, where that is a call that has ended by
+// itself, what that call's context ends with.
+func (c *Call) liveParent() context.Context {
+	for {
+		up, ok := c.parent.(*callContext)
+		if !ok || !(*Call)(up).done() || (*Call)(up).has(flagCancel) {
+			return c.parent
+		}
+		c = (*Call)(up)
+	}
+}
+
 // hook registers the call with its parent context, if it is not.
 func (c *Call) hook() {
-	up, isCall := c.parent.(*callContext)
-	if !isCall && c.parent.Done() == nil {
+	parent := c.liveParent()
+	up, isCall := parent.(*callContext)
+	if !isCall && parent.Done() == nil {
 		return
 	}
-	if g, ok := c.parent.(*groupContext); ok && g.tells(c) {
+	if g, ok := parent.(*groupContext); ok && g.tells(c) {
 		return
 	}
 	c.mu.Lock()
@@ -136,35 +149,33 @@ func (c *Call) hook() {
 	}
 	x.hooked = true
 	c.mu.Unlock()
+	var unhook func()
 	if isCall {
-		x.kid.call = c
-		if !(*Call)(up).addKid(&x.kid) {
+		k := &kid{call: c}
+		if !(*Call)(up).addKid(k) {
 			c.parentEnded()
 		}
-		c.hookedLate(x, nil)
-		return
-	}
-	stop := context.AfterFunc(c.parent, c.parentEnded)
-	unhook := func() { stop() }
-	if a, ok := c.parent.Value(anchorKey{}).(anchor); ok && a.call != nil {
-		// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
-		a.call.addKid(&x.kid)
-		unhook = func() {
-			stop()
-			a.call.dropKid(&x.kid)
+		unhook = func() { (*Call)(up).dropKid(k) }
+	} else {
+		stop := context.AfterFunc(parent, c.parentEnded)
+		unhook = func() { stop() }
+		if a, ok := parent.Value(anchorKey{}).(anchor); ok && a.call != nil {
+			// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
+			k := new(kid)
+			a.call.addKid(k)
+			unhook = func() {
+				stop()
+				a.call.dropKid(k)
+			}
 		}
 	}
-	c.hookedLate(x, unhook)
-}
-
-// hookedLate ends hook: a call that has ended meanwhile has found nothing yet to take back.
-func (c *Call) hookedLate(x *callMore, unhook func()) {
 	c.mu.Lock()
-	x.unhook = unhook
-	if c.isDone() {
-		x.hooked = true
-		c.unhookDone(x)
+	if c.isDone() && x.kids.empty() || x.unhook != nil {
+		c.mu.Unlock()
+		unhook() // it has ended meanwhile, or was hooked again after that
+		return
 	}
+	x.unhook = unhook
 	c.mu.Unlock()
 }
 
@@ -179,13 +190,10 @@ func (c *Call) unhookDone(x *callMore) {
 	}
 	if x.ctxDone != nil && !x.ctxEnded && x.left == nil {
 		x.left = new(atomic.Bool)
-		go hookChannel(c.parent, x.ctxDone, x.left)
+		go hookChannel(c.liveParent(), x.ctxDone, x.left)
 	}
-	if up, ok := c.parent.(*callContext); ok {
-		x.hooked = false
-		(*Call)(up).dropKid(&x.kid)
-	} else if x.unhook != nil {
-		x.hooked = false
+	x.hooked = false
+	if x.unhook != nil {
 		x.unhook()
 		x.unhook = nil
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/gohop/hop"
 )
 
-// toolkit is a foreign event loop as a GUI toolkit has one: an unbounded queue of functions, run one by one on one
+// foreignLoop is a foreign event loop as a GUI toolkit has one: an unbounded queue of functions, run one by one on one
 // goroutine.
-type toolkit struct {
+type foreignLoop struct {
 	mu     sync.Mutex
 	queue  []func()
 	wake   chan struct{}
@@ -25,8 +25,8 @@ type toolkit struct {
 	id     string // the number of its goroutine
 }
 
-func newToolkit(t testing.TB) *toolkit {
-	k := &toolkit{wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newForeignLoop(t testing.TB) *foreignLoop {
+	k := &foreignLoop{wake: make(chan struct{}, 1), done: make(chan struct{})}
 	ready := make(chan struct{})
 	go func() {
 		defer close(k.done)
@@ -58,7 +58,7 @@ func newToolkit(t testing.TB) *toolkit {
 	return k
 }
 
-func (k *toolkit) Post(f func()) error {
+func (k *foreignLoop) Post(f func()) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.broken != nil {
@@ -69,26 +69,26 @@ func (k *toolkit) Post(f func()) error {
 	return nil
 }
 
-func (k *toolkit) signal() {
+func (k *foreignLoop) signal() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
 }
 
-var errToolkitGone = errors.New("the toolkit is gone")
+var errForeignLoopGone = errors.New("the toolkit is gone")
 
 // fail makes every Post from now on fail; with drop, what is queued is dropped, as when the window is closed.
-func (k *toolkit) fail(drop bool) {
+func (k *foreignLoop) fail(drop bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.broken = errToolkitGone
+	k.broken = errForeignLoopGone
 	if drop {
 		k.queue = nil
 	}
 }
 
-func (k *toolkit) end(drop bool) {
+func (k *foreignLoop) end(drop bool) {
 	k.fail(drop)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -98,7 +98,7 @@ func (k *toolkit) end(drop bool) {
 
 func TestS39_AGuestRunsOnItsHost(t *testing.T) {
 	noLeak(t)
-	k := newToolkit(t)
+	k := newForeignLoop(t)
 	l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k})
 	posted := make(chan bool, 1)
 	l.Post(func() { posted <- l.Here() && hop.CurrentLoop() == l })
@@ -169,7 +169,7 @@ func TestS39_TheHostKnowsItsPlaceWhileAGuestRuns(t *testing.T) {
 
 func TestS39_TwoGuestsShareAHostFairly(t *testing.T) {
 	hosts := map[string]func(t *testing.T) hop.Host{
-		"toolkit": func(t *testing.T) hop.Host { return newToolkit(t) },
+		"toolkit": func(t *testing.T) hop.Host { return newForeignLoop(t) },
 		"loop":    func(t *testing.T) hop.Host { return newLoop(t, nil) },
 	}
 	for name, make := range hosts {
@@ -214,7 +214,7 @@ func postTo(h hop.Host) <-chan struct{} {
 
 func TestS39_AShareIsBounded(t *testing.T) {
 	// Two guests with ten thousand functions each: neither is through before the other has begun.
-	k := newToolkit(t)
+	k := newForeignLoop(t)
 	a, b := newLoop(t, &hop.LoopOptions{Host: k}), newLoop(t, &hop.LoopOptions{Host: k})
 	busy, release := started()
 	k.Post(func() { <-busy })
@@ -250,7 +250,7 @@ func TestS39_AShareIsBounded(t *testing.T) {
 func TestS39_AHostThatFailsEndsItsGuests(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		t.Run(map[bool]string{false: "queue kept", true: "queue dropped"}[drop], func(t *testing.T) {
-			k := newToolkit(t)
+			k := newForeignLoop(t)
 			var j journal
 			l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k, Logger: j.logger()})
 			suspended := hop.Go(bg, l, func(ctx context.Context) (int, error) { return hop.NewPromise[int](ctx).Pending().Wait(ctx) }, hop.Name("left behind"))
@@ -281,7 +281,7 @@ func TestS39_AHostThatFailsEndsItsGuests(t *testing.T) {
 func TestS39_WhatAFailedHostLeavesBehindIsReported(t *testing.T) {
 	// The host's thread is gone: a suspended task cannot be resumed there, nor anywhere else. It has ended all the same,
 	// and the journal says that its stack is still there.
-	k := newToolkit(t)
+	k := newForeignLoop(t)
 	var j journal
 	l := newLoop(t, &hop.LoopOptions{Name: "guest", Host: k, Logger: j.logger()})
 	suspended := hop.Go(bg, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) }, hop.Name("left behind"))
@@ -295,7 +295,7 @@ func TestS39_WhatAFailedHostLeavesBehindIsReported(t *testing.T) {
 }
 
 func TestS39_AHostThatFailsFromTheStart(t *testing.T) {
-	k := newToolkit(t)
+	k := newForeignLoop(t)
 	k.fail(true)
 	l := newLoop(t, &hop.LoopOptions{Host: k, Logger: new(journal).logger()})
 	wantIs(t, waitErr(t, hop.Go(bg, l, value(1))), hop.ErrStopped)
@@ -358,8 +358,10 @@ func TestS39_StoppingAGuestFromATaskOfItsHost(t *testing.T) {
 		"Shutdown": func(ctx context.Context, l *hop.Loop) error { return l.Shutdown(ctx) },
 	} {
 		guest := newLoop(t, &hop.LoopOptions{Host: host})
-		p := hop.Go(bg, guest, func(ctx context.Context) (int, error) { return 3, hop.Sleep(ctx, 5*time.Millisecond) })
+		var e hop.Event
+		p := hop.Go(bg, guest, func(ctx context.Context) (int, error) { return 3, e.Wait(ctx) })
 		untilWaiting(t, p.Call())
+		defer time.AfterFunc(5*time.Millisecond, e.Set).Stop()
 		// The task waits for its guest's end, which needs the host's thread.
 		if err := waitErr(t, hop.Go(bg, host, func(ctx context.Context) (int, error) { return 1, stop(ctx, guest) })); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -391,7 +393,7 @@ func TestS39_StoppingTheHostFromATaskOfItsGuest(t *testing.T) {
 
 func TestS39_AGuestSurvivesPanicsAndGoexitsAndSoDoesItsHost(t *testing.T) {
 	noLeak(t)
-	k := newToolkit(t)
+	k := newForeignLoop(t)
 	l := newLoop(t, &hop.LoopOptions{Host: k, OnPanic: func(*hop.PanicError) {}})
 	for range 10 {
 		for _, yields := range []bool{false, true} {

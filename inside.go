@@ -81,6 +81,10 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 		// A goroutine that nobody else needs receives itself.
 		w := begin(fb, pc)
 		defer w.abort()
+		if fb != nil {
+			fb.stepAside()
+			defer fb.stepBack()
+		}
 		select {
 		case v, ok = <-ch:
 			return v, ok, nil

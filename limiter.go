@@ -50,16 +50,16 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	if fb := self(); fb != nil {
 		c = fb.cur.Load()
 	}
-	var mine *wait
-	granted := false
-	err := waitOn(ctx, goid.CallerPC(), "a place of a limiter", func(w *wait) bool {
+	if ctx != nil && ctx.Err() == nil && l.takeFree(c) {
+		return nil // also where nothing can wait
+	}
+	return waitOn(ctx, goid.CallerPC(), "a place of a limiter", func(w *wait) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.taken < l.n && l.waiters.empty() {
 			l.take(c)
 			return false
 		}
-		mine = w
 		w.onMany.Store(&l.many)
 		if l.wanting == nil {
 			l.wanting = make(map[*wait]*Call)
@@ -70,17 +70,21 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	}, func(w *wait) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if !l.waiters.remove(w) {
-			granted = true // a place was handed over at the same moment
-			return
-		}
+		// If grant has taken it out of the line, it has found the wait ended, and given the place to the next.
+		l.waiters.remove(w)
 		delete(l.wanting, w)
 	})
-	_ = mine
-	if err != nil && granted {
-		l.Release()
+}
+
+// takeFree takes a place for c if one is free and nobody waits for it.
+func (l *Limiter) takeFree(c *Call) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken >= l.n || !l.waiters.empty() {
+		return false
 	}
-	return err
+	l.take(c)
+	return true
 }
 
 // take needs mu.
@@ -94,17 +98,11 @@ func (l *Limiter) take(c *Call) {
 // TryAcquire takes a place if one is free and nobody waits for it.
 func (l *Limiter) TryAcquire() bool {
 	l.check()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.taken >= l.n || !l.waiters.empty() {
-		return false
-	}
 	var c *Call
 	if fb := self(); fb != nil {
 		c = fb.cur.Load()
 	}
-	l.take(c)
-	return true
+	return l.takeFree(c)
 }
 
 // Release gives a place back, to who waits longest. Without a place taken it panics. It may be called by another than
@@ -123,8 +121,8 @@ func (l *Limiter) Release() {
 	l.taken--
 	if i := slices.Index(l.holders, c); i >= 0 {
 		l.holders = slices.Delete(l.holders, i, i+1)
-	} else if len(l.holders) > l.taken {
-		l.holders = nil // it was somebody's, and nobody knows whose
+	} else {
+		l.holders = nil // it may have been anybody's
 	}
 	l.grant()
 }

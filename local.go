@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+
+	"github.com/gohop/hop/internal/goid"
 )
 
 // A Local is one value for each loop and each pool worker: a socket, a GL context, a connection that belongs to the thread
@@ -26,7 +28,9 @@ func NewLocal[T any](open func(context.Context) (T, error), close func(T) error)
 // Get returns the value of the loop or worker that the calling goroutine is on, opened if there is none yet. Tasks of one
 // loop that ask while it is being opened wait for that. A failed open is not remembered: its error goes to who asked, and the next
 // Get tries again. On a goroutine that is on neither, the error is ErrMismatch; otherwise errors are open's, and those
-// of a wait.
+// of a wait: a [DeadlockError] when the value is asked for by what its opening waits for, or by open itself.
+//
+//go:noinline
 func (l *Local[T]) Get(ctx context.Context) (T, error) {
 	var zero T
 	if l == nil || l.open == nil {
@@ -35,22 +39,22 @@ func (l *Local[T]) Get(ctx context.Context) (T, error) {
 	if ctx == nil {
 		misuse("nil context")
 	}
+	pc := goid.CallerPC()
 	values := localsHere()
 	if values == nil {
 		return zero, refuse(ErrMismatch, "Local.Get is called on neither a loop nor a pool's worker: call it inside a call there")
 	}
 	for {
-		v, mine := values.find(l)
-		if !mine {
-			if err := v.ready.Wait(ctx); err != nil {
+		switch v, is := values.find(l); is {
+		case localOpen:
+			return v.value.(localValue[T]).v, nil
+		case localNew:
+			return l.fill(ctx, values, v)
+		default:
+			if err := values.await(ctx, pc, v); err != nil {
 				return zero, err
 			}
-			if !v.failed {
-				return v.value.(localValue[T]).v, nil
-			}
-			continue // the other's open has failed: try for oneself
 		}
-		return l.fill(ctx, values, v)
 	}
 }
 
@@ -58,38 +62,44 @@ type localValue[T any] struct{ v T }
 
 // fill opens the value.
 func (l *Local[T]) fill(ctx context.Context, values *localValues, v *localEntry) (T, error) {
-	v.failed = true
-	defer func() {
-		if v.failed { // also on a panic
-			values.drop(l)
-		}
-		v.ready.Set()
-	}()
+	opened := false
+	defer func() { values.opened(l, v, opened) }() // also on a panic
 	got, err := l.open(ctx)
 	if err != nil {
 		var zero T
 		return zero, err
 	}
-	v.value, v.failed = localValue[T]{got}, false
+	v.value = localValue[T]{got}
 	if l.close != nil {
 		v.close = func() error { return l.close(got) }
 	}
+	opened = true
 	return got, nil
 }
 
-// localValues are the values of one place; its own goroutine's, but for counting.
+// localValues are the values of one place.
 type localValues struct {
 	mu    sync.Mutex
 	by    map[any]*localEntry
-	order []any
+	order []any // those that are open, in the order in which they have become so: one may stand on those before it
 }
 
 type localEntry struct {
-	ready  Event
-	failed bool
-	value  any
-	close  func() error
+	state   localState
+	by      *fiber // who opens it
+	waiters waitList
+	many    manyWait
+	value   any
+	close   func() error
 }
+
+type localState int
+
+const (
+	localNew     localState = iota // made just now: who has found it so opens it
+	localOpening                   // another opens it
+	localOpen
+)
 
 func localsHere() *localValues {
 	switch fb := self(); {
@@ -103,32 +113,63 @@ func localsHere() *localValues {
 	return nil
 }
 
-// find returns key's entry; mine: it was made just now, and the caller is to fill it.
-func (ls *localValues) find(key any) (v *localEntry, mine bool) {
+// find returns key's entry and its state. Who finds it new is to open it, and to say opened.
+func (ls *localValues) find(key any) (*localEntry, localState) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if v := ls.by[key]; v != nil {
-		return v, false
+		return v, v.state
 	}
 	if ls.by == nil {
 		ls.by = make(map[any]*localEntry)
 	}
-	v = new(localEntry)
-	ls.by[key] = v
-	ls.order = append(ls.order, key)
-	return v, true
-}
-
-func (ls *localValues) drop(key any) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	delete(ls.by, key)
-	for i, k := range ls.order {
-		if k == key {
-			ls.order = append(ls.order[:i], ls.order[i+1:]...)
-			return
+	v := &localEntry{state: localOpening, by: self()}
+	by := v.by.cur.Load()
+	v.many.each = func(yield func(*Call) bool) {
+		if by != nil {
+			yield(by)
 		}
 	}
+	ls.by[key] = v
+	return v, localNew
+}
+
+// opened ends the opening of v, key's entry, and wakes who waits for it; a failed one is forgotten.
+func (ls *localValues) opened(key any, v *localEntry, ok bool) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ok {
+		v.state = localOpen
+		ls.order = append(ls.order, key)
+	} else {
+		delete(ls.by, key)
+	}
+	v.by = nil
+	v.waiters.wakeAll()
+}
+
+// await waits until the opening of v has ended.
+func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) error {
+	deadlock := false
+	err := waitOn(ctx, pc, "the opening of a Local", func(w *wait) bool {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		deadlock = v.by != nil && v.by == w.fb && v.by.cur.Load() == nil // a posted function, which the search does not see
+		if v.by == nil || deadlock {
+			return false
+		}
+		w.onMany.Store(&v.many)
+		v.waiters.add(w)
+		return true
+	}, func(w *wait) {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		v.waiters.remove(w)
+	})
+	if deadlock {
+		return refuse(ErrDeadlock, "the open of a Local asks for the value that it opens")
+	}
+	return err
 }
 
 func (ls *localValues) len() int {
@@ -172,6 +213,7 @@ func (ls *localValues) closeOn(fb *fiber) {
 	if !ls.any() {
 		return
 	}
+	defer ls.closeOn(fb) // what is left when a close has called runtime.Goexit
 	if err := ls.close(context.Background()); err != nil {
 		slog.Error("hop: closing of locals failed", "pool", fb.w.p.o.Name, "err", err)
 	}

@@ -20,7 +20,7 @@ import (
 func standHere() (here func() bool) {
 	runtime.LockOSThread() // and never unlocked: the goroutine is the test's own, and ends with it
 	thread := threadID()
-	return func() bool { return threadID() == thread }
+	return func() bool { return wasm || threadID() == thread }
 }
 
 // elsewhere is where a plain goroutine can send a call and wait for it.
@@ -211,7 +211,7 @@ func TestS8_TheNearestWaiterIsTheOrigin(t *testing.T) {
 		onMain := standHere()
 		_, err := hop.Do(bg, one, func(ctx context.Context) (int, error) {
 			worker := threadID() // the pool's workers are threads
-			onWorker := func() bool { return threadID() == worker }
+			onWorker := func() bool { return wasm || threadID() == worker }
 			toMain := hop.Origin(ctx)
 			return hop.Do(ctx, two, func(ctx context.Context) (int, error) {
 				err := hop.Run(ctx, hop.Origin(ctx), func(ctx context.Context) error {

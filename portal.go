@@ -112,8 +112,15 @@ func checkPortal(what string, on Portal) {
 func (c *Call) submit(on Portal) {
 	c.portal = on
 	c.join()
-	if c.has(flagHeld) && c.hold(on) {
-		return
+	c.submitHeld(on)
+}
+
+// submitHeld is submitTo when the call has its places in groups with a Limit.
+func (c *Call) submitHeld(on Portal) {
+	if c.has(flagHeld) {
+		if kept, _ := c.hold(on); kept {
+			return
+		}
 	}
 	c.submitTo(on)
 }
@@ -155,8 +162,8 @@ func (c *Call) submitIn(d time.Duration, on Portal) {
 	}
 	c.mu.Unlock()
 	t := time.AfterFunc(d, func() {
-		if !c.settled() && !(c.has(flagHeld) && c.hold(on)) {
-			c.submitTo(on)
+		if !c.settled() {
+			c.submitHeld(on)
 		}
 	})
 	c.OnDone(func() { t.Stop() })

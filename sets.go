@@ -19,7 +19,6 @@ type linkSet struct {
 	lock        *sync.Mutex
 	first, last *linkNode
 	n           int
-	live        int // how many hold a place, in a group with a Limit
 }
 
 // A linkNode is one call in one set.
@@ -61,15 +60,6 @@ func (s *linkSet) remove(n *linkNode) bool {
 	return true
 }
 
-func (s *linkSet) has(c *Call) bool {
-	for n := s.first; n != nil; n = n.next {
-		if n.c == c {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *linkSet) calls() []*Call {
 	calls := make([]*Call, 0, s.n)
 	for n := s.first; n != nil; n = n.next {
@@ -101,32 +91,44 @@ func (c *Call) join() {
 	}
 	c.set(flagJoined | flagMembers)
 	x := c.more()
-	var cancelled *Group
+	var cause error // of a group that is cancelled already
 	for l := c.sets; l != nil; l = l.up {
 		n := &linkNode{c: c, group: l.group, more: x.nodes}
 		l.set.lock.Lock()
-		if g := l.group; g != nil && (g.closed || g.cause != nil) {
-			cancelled = g
-			if g.closed {
-				l.set.lock.Unlock()
-				continue
-			}
+		g := l.group
+		if g != nil && g.closed {
+			cause = errGroupOver
+			l.set.lock.Unlock()
+			continue
 		}
-		l.set.add(n)
-		x.nodes = n
-		if l.group != nil && l.group.o.Limit > 0 {
+		if g == nil || !c.memberOf(g) { // by Add
+			l.set.add(n)
+			x.nodes = n
+		}
+		if g != nil && g.cause != nil {
+			cause = g.cause
+		}
+		if g != nil && g.o.Limit > 0 {
 			c.set(flagHeld)
 		}
 		l.set.lock.Unlock()
 	}
 	c.mu.Unlock()
-	if cancelled != nil {
-		cause := cancelled.cause
-		if cause == nil {
-			cause = refuse(ErrClosed, "the group of %v is over", c)
-		}
+	if cause != nil {
 		c.Cancel(cause)
 	}
+}
+
+// memberOf reports whether c, which is not done, is in g. It needs mu.
+func (c *Call) memberOf(g *Group) bool {
+	if x := c.x.Load(); x != nil {
+		for n := x.nodes; n != nil; n = n.more {
+			if n.group == g {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // left tells c's sets that it has ended.

@@ -246,8 +246,10 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 			if w.pump == nil {
 				return p
 			}
-			w.pump.runSent()
-			w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed))
+			// Armed again first: what is sent while it runs what was sent must poke again.
+			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed)) {
+				w.pump.runSent()
+			}
 			continue
 		case armed:
 			if !w.state.CompareAndSwap(old, old&^phaseMask|uint64(blocked)) {

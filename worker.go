@@ -100,7 +100,11 @@ func (w *worker) next() item {
 
 // end is the end of the worker's goroutine.
 func (w *worker) end() {
+	defer w.ended() // also when the close of a Local ends the goroutine
 	w.locals.closeOn(&w.fb)
+}
+
+func (w *worker) ended() {
 	w.fb.leave()
 	p := w.p
 	p.mu.Lock()

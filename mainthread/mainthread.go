@@ -41,7 +41,7 @@ func Loop() *hop.Loop { return loop() }
 
 // Run drives the main thread's loop and runs f beside it, on a goroutine of its own, until f has returned; then it shuts
 // the loop down and returns f's error. Call it once, from main: from another goroutine, or a second time, the error is
-// hop.ErrMismatch.
+// hop.ErrMismatch, and in a hop.RunLoop hop.ErrCannotWait; then f does not run.
 //
 // f's ctx ends with ctx, and at the first interrupt or termination signal, with a cause that names it; calls on the
 // loop that still run or wait when f has returned after that are cancelled. A second signal ends the process as it would
@@ -52,6 +52,9 @@ func Run(ctx context.Context, f func(context.Context) error) error {
 	}
 	if thread.ID() != 0 && !thread.IsMain() {
 		return fmt.Errorf("%w: mainthread.Run must be called from main, on the main thread", hop.ErrMismatch)
+	}
+	if on := hop.CurrentLoop(); on != nil && !ran.Load() {
+		return fmt.Errorf("%w: mainthread.Run on %v: a loop runs there already", hop.ErrCannotWait, on)
 	}
 	if ran.Swap(true) {
 		return fmt.Errorf("%w: mainthread.Run has been called before", hop.ErrMismatch)
@@ -64,6 +67,7 @@ func Run(ctx context.Context, f func(context.Context) error) error {
 	}, hop.Name("main"))
 	p.OnDone(func() { go inside.StopLoop(l, ctx) })
 	if err := l.Run(context.WithoutCancel(ctx)); err != nil {
+		p.Cancel(err) // somebody else drives the loop, with its own Run
 		return err
 	}
 	_, err := p.Wait(context.Background())

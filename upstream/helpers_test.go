@@ -348,3 +348,8 @@ func goroutines() map[string]string {
 	}
 	return m
 }
+
+func collectGarbage() {
+	runtime.GC()
+	runtime.Gosched()
+}

@@ -5,7 +5,6 @@ package upstream_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,15 +140,19 @@ func testTimeoutInWorker(t *testing.T, from func(*testing.T, func(*testing.T, co
 		synctest.Test(t, func(t *testing.T) {
 			from(t, func(t *testing.T, ctx context.Context) {
 				timeoutInWorker(t, ctx, func(context.Context) (int, error) { time.Sleep(5 * time.Second); return 0, nil }, hop.Abandon())
-				time.Sleep(10 * time.Second) // virtual: the bubble ends when the function has
+				time.Sleep(5 * time.Second) // virtual: time stands still once the bubble's main function has returned
 			})
 		})
 	})
 }
 
-func TestPrefectWaiters_SyncWaiterTimeoutInWorkerThread(t *testing.T) { testTimeoutInWorker(t, fromSync) }
+func TestPrefectWaiters_SyncWaiterTimeoutInWorkerThread(t *testing.T) {
+	testTimeoutInWorker(t, fromSync)
+}
 
-func TestPrefectWaiters_AsyncWaiterTimeoutInWorkerThread(t *testing.T) { testTimeoutInWorker(t, fromAsync) }
+func TestPrefectWaiters_AsyncWaiterTimeoutInWorkerThread(t *testing.T) {
+	testTimeoutInWorker(t, fromAsync)
+}
 
 // timeoutInMain is what Prefect skips: a call on a worker sends a slow callback back to where its caller waits; the
 // timeout of the call has to end the callback too, and both are cancelled.
@@ -359,5 +362,4 @@ func TestPrefectWaiters_NestedWaitersGoToTheInnermostThatStillWaits(t *testing.T
 			t.Error(err)
 		}
 	})
-	runtime.Gosched()
 }

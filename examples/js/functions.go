@@ -16,46 +16,47 @@ import (
 	"github.com/gohop/hop"
 )
 
-// define gives scripts their functions. Those that take time return promises; see README.md for what each does.
-func (m *machine) define() error {
-	vm := m.vm
+// define gives the script its functions. Those that take time return promises; see README.md for what each does.
+func (s *script) define() error {
+	vm := s.vm
+	vm.SetMaxCallStackSize(10_000) // there is no bound but memory otherwise
 	vm.SetPromiseRejectionTracker(func(p *goja.Promise, op goja.PromiseRejectionOperation) {
 		if op == goja.PromiseRejectionReject {
-			m.turn.lost[p] = true
+			s.lost[p] = true
 		} else {
-			delete(m.turn.lost, p)
+			delete(s.lost, p)
 		}
 	})
 	functions := map[string]any{
-		"print":        m.print,
-		"setTimeout":   m.setTimeout,
-		"clearTimeout": m.clearTimeout,
+		"print":        s.print,
+		"setTimeout":   s.setTimeout,
+		"clearTimeout": s.clearTimeout,
 		"sleep": func(ms int64) goja.Value {
-			return m.turn.async("sleep", func(ctx context.Context) (any, error) {
+			return s.async("sleep", func(ctx context.Context) (any, error) {
 				return nil, hop.Sleep(ctx, time.Duration(ms)*time.Millisecond) // gives back the worker's place
 			})
 		},
 		"list": func(dir string) goja.Value {
-			return m.turn.async("list", func(context.Context) (any, error) { return list(dir) })
+			return s.async("list", func(context.Context) (any, error) { return list(dir) })
 		},
 		"read": func(path string) goja.Value {
-			return m.turn.async("read", func(context.Context) (any, error) {
+			return s.async("read", func(context.Context) (any, error) {
 				b, err := os.ReadFile(path)
 				return string(b), err
 			})
 		},
 		"write": func(path, text string) goja.Value {
-			return m.turn.async("write", func(context.Context) (any, error) { return nil, write(path, text) })
+			return s.async("write", func(context.Context) (any, error) { return nil, write(path, text) })
 		},
 		"sha256": func(path string) goja.Value {
-			return m.turn.async("sha256", func(ctx context.Context) (any, error) { return sum(ctx, path) })
+			return s.async("sha256", func(ctx context.Context) (any, error) { return sum(ctx, path) })
 		},
 		"walk": func(call goja.FunctionCall) goja.Value {
 			f, ok := goja.AssertFunction(call.Argument(1))
 			if !ok {
 				panic(vm.NewTypeError("walk: the second argument must be a function"))
 			}
-			s, dir := m.turn, call.Argument(0).String()
+			dir := call.Argument(0).String()
 			return s.async("walk", func(ctx context.Context) (any, error) { return s.walk(ctx, dir, f) })
 		},
 	}
@@ -67,44 +68,44 @@ func (m *machine) define() error {
 	return nil
 }
 
-func (m *machine) print(call goja.FunctionCall) goja.Value {
+func (s *script) print(call goja.FunctionCall) goja.Value {
 	var args []any
 	for _, a := range call.Arguments {
 		args = append(args, a)
 	}
-	if _, err := fmt.Fprintln(m.out, args...); err != nil {
-		panic(m.vm.NewGoError(err))
+	if _, err := fmt.Fprintln(s.out, args...); err != nil {
+		panic(s.vm.NewGoError(err))
 	}
 	return goja.Undefined()
 }
 
-func (m *machine) setTimeout(call goja.FunctionCall) goja.Value {
+func (s *script) setTimeout(call goja.FunctionCall) goja.Value {
 	f, ok := goja.AssertFunction(call.Argument(0))
 	if !ok {
-		panic(m.vm.NewTypeError("setTimeout: the first argument must be a function"))
+		panic(s.vm.NewTypeError("setTimeout: the first argument must be a function"))
 	}
 	var args []goja.Value
 	if len(call.Arguments) > 2 {
 		args = call.Arguments[2:]
 	}
-	s := m.turn
 	s.open++
 	t := &timer{s: s}
-	t.cancel = m.after(s, call.Argument(1).ToInteger(), func() {
+	t.cancel = s.after(s, call.Argument(1).ToInteger(), func() {
 		t.over()
-		m.enter(s, func() error {
+		s.enter(func() error {
 			_, err := f(goja.Undefined(), args...)
 			return err
 		})
 	})
-	return m.vm.ToValue(t)
+	return s.vm.ToValue(t)
 }
 
-func (m *machine) clearTimeout(call goja.FunctionCall) {
+func (s *script) clearTimeout(call goja.FunctionCall) goja.Value {
 	if t, ok := call.Argument(0).Export().(*timer); ok {
 		t.over()
 		t.cancel()
 	}
+	return goja.Undefined()
 }
 
 // timer is what setTimeout returns.

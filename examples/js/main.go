@@ -1,9 +1,9 @@
-// Js runs scripts beside each other on one JavaScript VM, which has no lock and one owner: a loop of hop.
+// Js runs scripts beside each other. Each has a JavaScript VM, which has no lock and one owner: a loop of hop.
 //
 //	go run ./examples/js [-timeout d] [-workers n] [-guest] SCRIPT...
 //
-// Machine.go says who may touch the VM and when, script.go what a script is, functions.go what scripts can call, and owner.go
-// who the owner is: hop's loop, or hop's loop as a guest of the engine's own. README.md says what you see.
+// Machine.go says who may touch a VM and when, functions.go what scripts can call, and owner.go who the owner is: hop's
+// loop, or hop's loop as a guest of the engine's own. README.md says what you see.
 package main
 
 import (
@@ -41,12 +41,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("js", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, "usage: js [flags] SCRIPT...\n\nJs runs the SCRIPTs beside each other on one JavaScript VM. Try examples/js/demo.js.\n\n")
+		fmt.Fprint(stderr, "usage: js [flags] SCRIPT...\n\nJs runs the SCRIPTs beside each other. Try examples/js/demo.js.\n\n")
 		flags.PrintDefaults()
 	}
 	timeout := flags.Duration("timeout", time.Minute, "end a script after `d`, waiting included")
 	workers := flags.Int("workers", 8, "run at most `n` of the scripts' calls at once")
-	guest := flags.Bool("guest", false, "let the engine's event loop (goja_nodejs) own the VM, with hop's loop inside it")
+	guest := flags.Bool("guest", false, "let the engine's event loop (goja_nodejs) own the VMs, with hop's loop inside it")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitDone
 	} else if err != nil {

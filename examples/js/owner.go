@@ -10,6 +10,14 @@ import (
 	"github.com/gohop/hop"
 )
 
+// An owner is what a VM belongs to: a loop, on whose thread alone it may be touched.
+type owner struct {
+	vm    *goja.Runtime
+	loop  *hop.Loop
+	after func(s *script, milliseconds int64, f func()) (cancel func())
+	close func()
+}
+
 // ownedByHop makes a VM that belongs to a loop of hop's own. The engine's event loop is not needed: timers are hop's.
 func ownedByHop() owner {
 	loop := hop.NewLoop(&hop.LoopOptions{Name: "js", StallAfter: -1}) // scripts may compute; their timeout sees to it
@@ -28,7 +36,7 @@ func ownedByHop() owner {
 }
 
 // ownedByEngine makes a VM that belongs to the event loop of goja_nodejs, which runs its own timers, and a loop of hop as a
-// guest in there. All the rest of this program is the same: it sees a loop on whose thread the VM may be touched.
+// guest in there. The rest of this program is the same for both.
 func ownedByEngine() owner {
 	e := engine{eventloop.NewEventLoop()}
 	var vm *goja.Runtime
@@ -50,7 +58,7 @@ func ownedByEngine() owner {
 			return func() { p.Pending().Cancel(nil) }
 		},
 		close: func() {
-			loop.Close()  // first the guest: it needs the host for that
+			println("closing"); println("close", loop.Close() == nil)  // first the guest: it needs the host for that
 			e.Terminate() // then the host
 		},
 	}

@@ -9,7 +9,7 @@
 // that namespace. On top of that:
 //
 //   - network.go connects the namespaces: a bridge, veth pairs, two guests that may not see each other;
-//   - serve.go has what runs in them: a web server, name servers;
+//   - serve.go has what runs in them: a web server, name servers; dial.go is how they are reached from any goroutine;
 //   - probe.go probes all paths at once and prints the matrix;
 //   - escape.go shows how Go's ordinary dialer leaves the namespace that it is called in, and the dialer that does not;
 //   - threads.go shows that no thread that was in a namespace is ever used again.
@@ -25,6 +25,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -61,7 +62,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once; the kernel then takes everything down
 	switch err := run(ctx, o, os.Stdout); {
 	case err == nil:
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, errLeft):
 		fmt.Fprintln(os.Stderr, "netns: interrupted; everything has been taken down")
 		os.Exit(exitInterrupted)
 	default:
@@ -69,6 +70,8 @@ func main() {
 		os.Exit(exitFailed)
 	}
 }
+
+var errLeft = errors.New("not everything could be taken down; it goes when this process ends")
 
 // run does it all. When it returns, whatever it made is gone, also after an error or when ctx has ended.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
@@ -81,36 +84,33 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	defer cancel()
 
 	n := newNetwork()
-	down := false
-	takeDown := func() error {
-		down = true
-		return n.close()
-	}
-	defer func() {
-		if !down {
-			err = errors.Join(err, takeDown())
+	takeDown := sync.OnceValue(func() error {
+		if err := errors.Join(n.close(), threadsGone(host)); err != nil {
+			return fmt.Errorf("%w: %w", errLeft, err)
 		}
-	}()
+		return nil
+	})
+	defer func() { err = errors.Join(err, takeDown()) }()
 	if err := n.build(ctx, o.hosts); err != nil {
 		return err
 	}
 	n.print(out)
 
-	web, err := startWeb(ctx, n)
+	sv, err := serve(hold, n)
 	if err != nil {
 		return err
 	}
-	defer web.close()
+	defer sv.close() // before the network, which its sockets would keep
 
 	start := time.Now()
-	m, err := probeAll(ctx, n, web.url, o.timeout)
+	m, err := probeAll(ctx, n, sv.webPort, o.timeout)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nWho reaches whom (%d probes at once, %v):\n\n", m.probes, time.Since(start).Round(time.Millisecond))
 	m.print(out)
 
-	report, err := showEscape(ctx, n, web)
+	report, err := showEscape(ctx, host, n.spaces[1], sv.webPort, sv.namePort)
 	if err != nil {
 		return err
 	}
@@ -124,11 +124,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 
 	threads := n.threads()
-	web.close()
+	sv.close()
 	if err := takeDown(); err != nil {
 		return err
 	}
-	r, err := reuse(ctx, host, threads)
+	r, err := reuse(ctx, host, len(threads))
 	if err != nil {
 		return err
 	}

@@ -70,12 +70,14 @@ func (n *network) build(ctx context.Context, hosts int) error {
 		return err
 	}
 	addr := prefix.Addr()
-	for i, s := range n.spaces {
+	for _, s := range n.spaces {
 		addr = addr.Next()
+		s.addr = addr
+		lay := n.connect
 		if s.name == "island" {
-			continue
+			lay = n.strand
 		}
-		if err := n.connect(ctx, i, s, addr); err != nil {
+		if err := lay(ctx, s); err != nil {
 			return fmt.Errorf("connecting %s: %w", s.name, err)
 		}
 	}
@@ -90,8 +92,8 @@ func makeBridge(m *member) error {
 	return m.nl.LinkSetUp(br)
 }
 
-// connect lays a cable: a veth pair with one end in the switch, on the bridge, and the other in s.
-func (n *network) connect(ctx context.Context, i int, s *space, addr netip.Addr) error {
+// connect lays a cable to s: a veth pair with one end in the switch, on the bridge, and the other in s.
+func (n *network) connect(ctx context.Context, s *space) error {
 	err := n.sw.configure(ctx, func(m *member) error {
 		cable := &netlink.Veth{
 			LinkAttrs:     netlink.LinkAttrs{Name: "to-" + s.name},
@@ -118,21 +120,28 @@ func (n *network) connect(ctx context.Context, i int, s *space, addr netip.Addr)
 	if err != nil {
 		return err
 	}
-	return s.configure(ctx, func(m *member) error {
-		eth0, err := m.nl.LinkByName("eth0")
-		if err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(netip.PrefixFrom(addr, prefix.Bits()).String())
-		if err != nil {
-			return err
-		}
-		if err := m.nl.AddrAdd(eth0, a); err != nil {
-			return err
-		}
-		s.addr = addr
-		return m.nl.LinkSetUp(eth0)
-	})
+	return s.configure(ctx, func(m *member) error { return m.address("eth0", netip.PrefixFrom(s.addr, prefix.Bits())) })
+}
+
+// strand gives s an address that only it can reach.
+func (n *network) strand(ctx context.Context, s *space) error {
+	return s.configure(ctx, func(m *member) error { return m.address("lo", netip.PrefixFrom(s.addr, 32)) })
+}
+
+// address gives the device an address and sets it up.
+func (m *member) address(device string, p netip.Prefix) error {
+	link, err := m.nl.LinkByName(device)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(p.String())
+	if err != nil {
+		return err
+	}
+	if err := m.nl.AddrAdd(link, a); err != nil {
+		return err
+	}
+	return m.nl.LinkSetUp(link)
 }
 
 func isGuest(s *space) bool { return s.name == "guest1" || s.name == "guest2" }

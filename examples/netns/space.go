@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/gohop/hop"
@@ -26,16 +27,20 @@ import (
 // kernel takes it down, with all that is in it, when the process ends, however it ends.
 type space struct {
 	name string
-	addr netip.Addr // none: it has no cable
 	id   nsID
+	addr netip.Addr // none: the switch
 	loop *hop.Loop
 	pool *hop.Pool
 
 	joined *hop.Local[*member]
 	fd     netns.NsHandle // open as long as loop runs
 
+	nameServer netip.AddrPort // on its loopback device
+
 	mu   sync.Mutex
 	tids []int // of the threads that were ever in it
+
+	onSocket atomic.Pointer[notes] // takes notes of the sockets that dialling makes; nil: nobody does
 }
 
 // visitors is how many calls may block in a space at once.
@@ -144,14 +149,14 @@ func (s *space) configure(ctx context.Context, f func(*member) error) error {
 }
 
 // in runs f on a thread in s; it may block.
-func in[T any](ctx context.Context, s *space, f func(context.Context) (T, error)) (T, error) {
+func in[T any](ctx context.Context, s *space, f func(context.Context) (T, error), opts ...hop.Option) (T, error) {
 	return hop.Do(ctx, s.pool, func(ctx context.Context) (T, error) {
 		if _, err := s.joined.Get(ctx); err != nil {
 			var zero T
 			return zero, err
 		}
 		return f(ctx)
-	})
+	}, opts...)
 }
 
 // listen makes a listener in s. Its address must not be a name. Only the making needs the right thread: a socket stays in the
@@ -159,13 +164,24 @@ func in[T any](ctx context.Context, s *space, f func(context.Context) (T, error)
 func (s *space) listen(ctx context.Context, address string) (net.Listener, error) {
 	return in(ctx, s, func(ctx context.Context) (net.Listener, error) {
 		lc := net.ListenConfig{Control: s.guard}
-		return lc.Listen(ctx, "tcp", address)
+		return lc.Listen(ctx, "tcp4", address)
+	})
+}
+
+// listenPacket is listen for UDP.
+func (s *space) listenPacket(ctx context.Context, address string) (net.PacketConn, error) {
+	return in(ctx, s, func(ctx context.Context) (net.PacketConn, error) {
+		lc := net.ListenConfig{Control: s.guard}
+		return lc.ListenPacket(ctx, "udp4", address)
 	})
 }
 
 // guard is for the Control of dialers and listeners: it sees every socket on the thread that has just made it, and refuses one that
 // was made elsewhere. So a mistake is an error rather than a connection through the host's network.
-func (s *space) guard(_, address string, _ syscall.RawConn) error {
+func (s *space) guard(network, address string, c syscall.RawConn) error {
+	if t := s.onSocket.Load(); t != nil {
+		t.control(network, address, c)
+	}
 	id, err := namespaceHere()
 	if err == nil && id != s.id {
 		err = fmt.Errorf("the socket for %s was made in %v, not in %s's %v", address, id, s.name, s.id)

@@ -162,7 +162,10 @@ var waits = map[string]func(ctx context.Context, p *place) error{
 	"a wait in an inline Do": func(ctx context.Context, p *place) error {
 		return hop.Run(ctx, p.loop, func(ctx context.Context) error { return hop.Sleep(ctx, time.Nanosecond) })
 	},
-	"Close of another loop": func(ctx context.Context, p *place) error { return p.other.Close() },
+	"Close of another loop": func(ctx context.Context, p *place) error {
+		p.other.Post(func() { <-p.gate })
+		return p.other.Close()
+	},
 	"Shutdown of a pool": func(ctx context.Context, p *place) error {
 		p.stuck(ctx)
 		return p.pool.Shutdown(ctx)
