@@ -196,13 +196,14 @@ func (g *Group) result(ctx context.Context, ferr, werr error) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	errs := g.errs
 	var all []error
+	told := make(errorSet)
 	if ferr != nil && !g.ownEnd(ferr) {
 		all = append(all, ferr)
+		told.addAll(ferr)
 	}
-	for _, err := range errs {
-		if !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, err) }) {
+	for _, err := range g.errs {
+		if told.add(err) {
 			all = append(all, err)
 		}
 	}
@@ -221,13 +222,13 @@ func (g *Group) ownEnd(err error) bool {
 	if g.cause == nil || g.failed && (len(g.errs) == 0 || !errors.Is(err, context.Canceled)) {
 		return false
 	}
-	return saysOnly(err, context.Canceled, g.cause)
+	return saysOnly(err, context.Canceled, g.ctx.Err(), g.cause)
 }
 
 // saysOnly reports whether err, and each part of it if several are joined, is one of these errors or wraps one.
 func saysOnly(err error, these ...error) bool {
 	for _, e := range these {
-		if reflect.TypeOf(e).Comparable() && err == e {
+		if reflect.ValueOf(e).Comparable() && err == e {
 			return true
 		}
 	}
@@ -240,6 +241,34 @@ func saysOnly(err error, these ...error) bool {
 		}
 	}
 	return slices.ContainsFunc(these, func(e error) bool { return errors.Is(err, e) })
+}
+
+// An errorSet knows errors by their identity; those that cannot be compared are all different.
+type errorSet map[error]struct{}
+
+// add reports whether err is new.
+func (s errorSet) add(err error) bool {
+	if !reflect.ValueOf(err).Comparable() {
+		return true
+	}
+	_, known := s[err]
+	s[err] = struct{}{}
+	return !known
+}
+
+// addAll adds err and all that it wraps.
+func (s errorSet) addAll(err error) {
+	if err == nil || !s.add(err) {
+		return
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			s.addAll(e)
+		}
+	case interface{ Unwrap() error }:
+		s.addAll(err.Unwrap())
+	}
 }
 
 // Cancel cancels the members and the context of f with cause (nil: context.Canceled). It is not an error of the group by itself.

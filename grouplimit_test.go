@@ -206,7 +206,9 @@ var waitsFor = map[string]func(ctx context.Context, on hop.Portal) error{
 	},
 	"Limiter": func(ctx context.Context, on hop.Portal) error {
 		lim := hop.NewLimiter(1)
-		lim.TryAcquire()
+		taken := make(chan bool)
+		go func() { taken <- lim.TryAcquire() }() // by no call: hop does not know who will release it
+		<-taken
 		hop.Go(ctx, on, func(context.Context) (int, error) { lim.Release(); return 0, nil })
 		return lim.Acquire(ctx)
 	},
@@ -226,7 +228,9 @@ var waitsFor = map[string]func(ctx context.Context, on hop.Portal) error{
 	},
 	"CancelWait": func(ctx context.Context, on hop.Portal) error {
 		p := hop.NewPromise[int](hop.Detach(ctx))
-		p.OnCancel(func(cause error) { hop.Go(ctx, on, func(context.Context) (int, error) { p.Reject(cause); return 0, nil }) })
+		p.OnCancel(func(cause error) {
+			hop.Go(ctx, on, func(context.Context) (int, error) { p.Reject(cause); return 0, nil })
+		})
 		return p.Pending().CancelWait(ctx, nil)
 	},
 	"Origin": func(ctx context.Context, on hop.Portal) error {

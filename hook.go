@@ -170,13 +170,17 @@ func (c *Call) hook() {
 		}
 	}
 	c.mu.Lock()
-	if c.isDone() && x.kids.empty() || x.unhook != nil {
-		c.mu.Unlock()
-		unhook() // it has ended meanwhile, or was hooked again after that
-		return
+	switch {
+	case c.isDone() && x.kids.empty():
+		x.leaveBehind(c)
+		x.hooked = x.unhook != nil
+	case x.unhook == nil:
+		x.unhook, unhook = unhook, nil
 	}
-	x.unhook = unhook
 	c.mu.Unlock()
+	if unhook != nil {
+		unhook() // the call has ended meanwhile, or another has hooked it after that
+	}
 }
 
 // unhookDone takes the hook back when the call is done and has nobody to tell any more. It needs mu.
@@ -188,14 +192,19 @@ func (c *Call) unhookDone(x *callMore) {
 	if !x.hooked || !x.kids.empty() {
 		return
 	}
-	if x.ctxDone != nil && !x.ctxEnded && x.left == nil {
-		x.left = new(atomic.Bool)
-		go hookChannel(c.liveParent(), x.ctxDone, x.left)
-	}
+	x.leaveBehind(c)
 	x.hooked = false
 	if x.unhook != nil {
 		x.unhook()
 		x.unhook = nil
+	}
+}
+
+// leaveBehind sees to it that who has the Done of the call, which has ended, still hears of the parent's end. It needs mu.
+func (x *callMore) leaveBehind(c *Call) {
+	if x.ctxDone != nil && !x.ctxEnded && x.left == nil {
+		x.left = new(atomic.Bool)
+		go hookChannel(c.liveParent(), x.ctxDone, x.left)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
-// deadlocks. All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
+// deadlocks: there, a place is held by the call that acquired it, until that call or another in its stead releases it.
+// All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
 type Limiter struct {
 	many manyWait
 
@@ -34,7 +35,7 @@ func NewLimiter(n int) *Limiter {
 }
 
 func (l *Limiter) check() {
-	if l == nil || l.n == 0 && l.many.each == nil {
+	if l == nil || l.many.each == nil {
 		misuse("a nil or zero Limiter: make one with NewLimiter")
 	}
 }

@@ -135,6 +135,9 @@ func (s *sched) next() item {
 		if it, ok := s.box.Next(); ok {
 			return it
 		}
+		if runtime.GOARCH == "wasm" {
+			runtime.Gosched() // nothing else takes the one thread from a loop that is busy
+		}
 		if s.box.Refill() {
 			continue
 		}

@@ -340,7 +340,7 @@ func checkNesting(p *probe) error {
 			return v + 1, err
 		}
 	}
-	const depth, beside = 20, 10
+	const depth, beside = 10, 10
 	var all []*hop.Pending[int]
 	err := within("hop.Go on the portal", func() error {
 		for range beside {

@@ -30,7 +30,7 @@ func TestPortal(t *testing.T, make func(t *testing.T) hop.Portal) {
 	}
 }
 
-// TestNesting tests that calls on a portal may wait for other calls on the same portal, to a depth of 20 and ten at a time. hop.Portal
+// TestNesting tests that calls on a portal may wait for other calls on the same portal, to a depth of ten, ten at a time. hop.Portal
 // does not ask for that, and a portal that runs one call after another on a goroutine of its own cannot offer it; all portals of
 // hop do, and so do those that pass their calls on to one.
 func TestNesting(t *testing.T, make func(t *testing.T) hop.Portal) {
@@ -65,10 +65,10 @@ func (c portalCheck) try(p hop.Portal) error {
 		return fmt.Errorf("hoptest: the portal is nil")
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), valueKey{}, c.name))
-	defer cancel()
-	pr := &probe{portal: p, ctx: ctx, gate: make(chan struct{})}
+	pr := &probe{portal: p, ctx: ctx, cancel: cancel, gate: make(chan struct{})}
 	defer pr.open()
 	if err := c.f(pr); err != nil {
+		pr.cancel() // what waits on a broken portal waits no longer
 		return fmt.Errorf("hoptest: %s: %w", c.name, err)
 	}
 	return nil

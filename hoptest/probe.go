@@ -20,7 +20,8 @@ const patience = 10 * time.Second
 // A probe is one check at work.
 type probe struct {
 	portal hop.Portal
-	ctx    context.Context // ends with the check
+	ctx    context.Context // of all calls
+	cancel func()          // ends it, when the check fails
 	once   sync.Once
 	gate   chan struct{} // holds functions back until the end of the check, at the latest
 }
@@ -53,6 +54,7 @@ func (p *probe) job(n int, f func(ctx context.Context, j *job) error) *job {
 		}
 		return j.n, nil
 	}, hop.Name("hoptest-"+strconv.Itoa(n)))
+	j.pending.OnDone(func() { j.call().Err() }) // looked at: hop need not log a failure
 	return j
 }
 

@@ -132,6 +132,10 @@ func (s *script) enter(f func() error) error {
 	s.inside = true
 	defer func() { s.inside = false }()
 	if err := f(); err != nil {
+		var full *goja.StackOverflowError
+		if errors.As(err, &full) {
+			err = fmt.Errorf("its stack is full%w", err) // goja's error has only the positions
+		}
 		s.fail(err)
 		return err
 	}

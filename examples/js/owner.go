@@ -31,7 +31,7 @@ func ownedByHop() owner {
 			}, hop.Name("setTimeout"))
 			return func() { p.Cancel(nil) }
 		},
-		close: func() { loop.Close() },
+		close: func() { closeLoop(loop) },
 	}
 }
 
@@ -58,10 +58,16 @@ func ownedByEngine() owner {
 			return func() { p.Pending().Cancel(nil) }
 		},
 		close: func() {
-			println("closing"); println("close", loop.Close() == nil)  // first the guest: it needs the host for that
-			e.Terminate() // then the host
+			closeLoop(loop) // first the guest: it needs the host for that
+			e.Terminate()   // then the host
 		},
 	}
+}
+
+// closeLoop closes loop and waits until it has stopped: Close alone does not wait in a call that is itself being stopped.
+func closeLoop(loop *hop.Loop) {
+	loop.Close()
+	<-loop.Stopped()
 }
 
 // engine makes the event loop of goja_nodejs a Host.
