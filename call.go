@@ -692,6 +692,8 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	switch why {
 	case woken:
 		panic("hop: internal error: woken for a call that is not done")
+	case refused:
+		return w.refusal.Load()
 	case stopped:
 		return refuse(ErrStopped, "the wait for %v was ended: the loop stops", c)
 	}

@@ -45,17 +45,46 @@ func findDeadlock(fb *fiber, on *Call) error {
 	}
 	graphMu.Lock()
 	defer graphMu.Unlock()
-	g := survey(fb)
-	cycle := g.cycle(fb)
-	if cycle == nil || !g.same(survey(fb)) {
+	d := searchDeadlock(fb)
+	if d == nil {
 		return nil
 	}
-	d := &DeadlockError{Cycle: g.hops(cycle)}
 	old := fb.wait.state.Load()
 	if phase(old&phaseMask) != armed || !fb.wait.state.CompareAndSwap(old, old&^phaseMask) {
 		return nil // it was woken meanwhile
 	}
 	return d
+}
+
+// searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none. It needs graphMu. A cycle that is
+// there stays: when the second look does not find the same, something has moved, and it is looked again.
+func searchDeadlock(fb *fiber) *DeadlockError {
+	for {
+		g := survey(fb)
+		cycle := g.cycle(fb)
+		if cycle == nil {
+			return nil
+		}
+		if h := survey(fb); g.stillStuck(h, cycle) {
+			return &DeadlockError{Cycle: g.hops(cycle)}
+		}
+	}
+}
+
+// refuseStuck refuses the waits of those tasks of s that are stuck, now that their goroutine, the caller's, waits for them.
+func (s *sched) refuseStuck() {
+	graphMu.Lock()
+	defer graphMu.Unlock()
+	for c := s.live.first; c != nil; c = c.nextLive {
+		if c.cur.Load() == nil {
+			continue
+		}
+		seq := c.wait.seq()
+		if d := searchDeadlock(&c.fiber); d != nil {
+			c.wait.refusal.Store(d)
+			c.wait.wakeAs(seq, refused)
+		}
+	}
 }
 
 // A graph is what one look has found, from one goroutine on.
@@ -193,23 +222,31 @@ func (g *graph) cycle(fb *fiber) []edge {
 	return nil
 }
 
-// same reports whether a second look has found what the first did.
-func (g *graph) same(h *graph) bool {
-	if len(g.order) != len(h.order) {
-		return false
-	}
-	for fb, n := range g.nodes {
-		m := h.nodes[fb]
-		if m == nil || n.seq != m.seq || n.any != m.any || len(n.edges) != len(m.edges) {
+// stillStuck reports whether a second look, h, confirms the first: each goroutine of the cycle is still stuck in the same
+// wait, and each edge of the cycle is still there. Where one of several calls would suffice, all of them count: they must be the
+// same, and stuck.
+func (g *graph) stillStuck(h *graph, cycle []edge) bool {
+	h.settle()
+	at := cycle[len(cycle)-1].to
+	for _, e := range cycle {
+		n, m := g.nodes[at.fb], h.nodes[at.fb]
+		if m == nil || m.free || m.seq != n.seq || !m.leadsTo(e) {
 			return false
 		}
-		for i, e := range n.edges {
-			if e.call != m.edges[i].call || (e.to == nil) != (m.edges[i].to == nil) {
-				return false
-			}
+		if n.any < len(n.edges) && !sameCalls(n.edges[n.any:], m.edges[m.any:]) {
+			return false
 		}
+		at = e.to
 	}
 	return true
+}
+
+func (n *node) leadsTo(e edge) bool {
+	return slices.ContainsFunc(n.edges, func(o edge) bool { return o.call == e.call && o.to != nil && o.to.fb == e.to.fb })
+}
+
+func sameCalls(a, b []edge) bool {
+	return slices.EqualFunc(a, b, func(x, y edge) bool { return x.call == y.call })
 }
 
 // hops describes a cycle, the wait that was refused first. Where the call that is waited for is not the one that waits,

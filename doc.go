@@ -107,7 +107,8 @@ A function that returns context.Canceled of its own making has failed, not been 
 # Groups
 
 [WithGroup] returns when every call made with its context has ended, those that the calls made themselves included. A
-failure cancels the others, and all errors come back joined. [GroupOptions] changes that. [Track] only watches, and [Detach] opts out.
+failure cancels the others, and all errors come back joined. [GroupOptions] changes that. [Track] only watches, and [Detach]
+opts out.
 
 # Stopping
 

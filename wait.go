@@ -19,7 +19,7 @@ import (
 //
 //	idle ──begin──▶ armed ──▶ blocked (goroutines only: spinning is over, the channel must be used)
 //	                  │           │
-//	                  ├───────────┴──▶ woken │ ended │ stopped     the first wins
+//	                  ├───────────┴──▶ woken │ ended │ stopped │ refused     the first wins
 //	                  ▼           ▼
 //	                poked ────▶ armed      (there is something to run for Origin; then it waits on)
 //
@@ -38,6 +38,7 @@ const (
 	woken   // by what was waited for
 	ended   // by the context
 	stopped // by the stop of the loop
+	refused // by who has found it in a deadlock
 
 	phaseBits = 3
 	phaseMask = 1<<phaseBits - 1
@@ -62,7 +63,9 @@ type wait struct {
 	pc     atomic.Uintptr
 	bound  atomic.Pointer[Call]            // the wait ends when this call's context does
 	limit  atomic.Pointer[context.Context] // or this one
-	timer  timerheap.Timer[timed]
+
+	refusal atomic.Pointer[DeadlockError] // why it was refused while it stood
+	timer   timerheap.Timer[timed]
 }
 
 // standing reports whether the goroutine waits.
@@ -176,7 +179,7 @@ func (w *wait) abort() {
 			if !w.state.CompareAndSwap(old, old&^phaseMask) {
 				continue
 			}
-		case woken, ended, stopped:
+		case woken, ended, stopped, refused:
 			if w.co != nil {
 				w.s.suspend(w.co)
 			}
@@ -408,6 +411,8 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 	}
 	w.finish()
 	switch why {
+	case refused:
+		return w.refusal.Load()
 	case ended:
 		return endedWait(what, ctx)
 	case stopped:

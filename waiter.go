@@ -287,6 +287,9 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 		}
 		wt := begin(fb, pc)
 		w.attach(wt)
+		if fb != nil {
+			w.s.refuseStuck() // one of them may wait for what runs below, which cannot go on before it
+		}
 		bound := ctx
 		if cancel {
 			bound = context.WithoutCancel(ctx)

@@ -30,8 +30,8 @@ var leakPatience = 5 * time.Second
 //
 // NoLeaks looks at the whole process, and cannot tell tests apart: in tests that run in parallel with others that use hop it
 // reports what is theirs. In a bubble of testing/synctest it looks at the goroutines of the bubble only, so there it may be used
-// in parallel tests; loops without a goroutine (Manual ones that nobody drives, guests) are then not reported. Call it inside the
-// bubble; the time that it waits is virtual.
+// in parallel tests; loops without a goroutine (Manual ones that nobody drives, guests) are then not reported, and workers of
+// hop.Workers that were started in the bubble are. Call it inside the bubble; the time that it waits is virtual.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	before := look()
@@ -132,7 +132,11 @@ func (before sight) compare(now sight, workers int) leaks {
 			}
 		}
 	}
-	if over := len(idle) - max(0, hop.Workers().Stats().Idle-min(survivors, workers)); over > 0 {
+	shared := 0
+	if now.bubble == "" {
+		shared = max(0, hop.Workers().Stats().Idle-min(survivors, workers))
+	}
+	if over := len(idle) - shared; over > 0 {
 		l.stacks = append(l.stacks, idle[len(idle)-over:]...)
 	}
 	// A loop that was there before may have made more coroutines, and keeps them. One that is left shows otherwise, but for a
