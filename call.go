@@ -190,7 +190,7 @@ func (c *Call) Run() {
 	fb := self()
 	if fb == nil {
 		fb = enter()
-		defer fb.leave()
+		defer fb.exit()
 	}
 	c.join()
 	c.run(fb)
@@ -198,7 +198,7 @@ func (c *Call) Run() {
 
 // run runs the function on goroutine fb, which is the caller's.
 func (c *Call) run(fb *fiber) {
-	if !c.start() {
+	if !c.start(fb) {
 		return
 	}
 	below := fb.cur.Load()
@@ -206,7 +206,6 @@ func (c *Call) run(fb *fiber) {
 		fb.under = append(fb.under, below)
 	}
 	fb.cur.Store(c)
-	c.fb.Store(fb)
 	labelled := c.has(flagLabels)
 	if labelled {
 		setLabels(c.parent)
@@ -223,6 +222,7 @@ func (c *Call) run(fb *fiber) {
 		if labelled {
 			resetLabels(below)
 		}
+		c.fb.Store(nil)
 		if c.has(flagAbandoned) {
 			c.cameBack(fb)
 		}
@@ -253,8 +253,8 @@ func (c *Call) crashed(r any) {
 	}
 }
 
-// start takes the function to run; true once.
-func (c *Call) start() bool {
+// start takes the function to run, on fb; true once.
+func (c *Call) start(fb *fiber) bool {
 	if c.parent.Err() != nil {
 		c.parentEnded()
 	}
@@ -263,6 +263,7 @@ func (c *Call) start() bool {
 		c.mu.Unlock()
 		return false
 	}
+	c.fb.Store(fb)
 	c.move(Running)
 	x := c.x.Load()
 	if x == nil {

@@ -80,8 +80,9 @@ func (c *Call) cancel(cause error, how uint32) bool {
 		c.finishLocked(Cancelled, c.cancelled(cause))
 	case state == Running && c.has(flagAbandon):
 		c.set(flagAbandoned)
+		fb := c.fb.Load()
 		c.finishLocked(Cancelled, c.cancelled(cause))
-		c.fb.Load().abandoned()
+		fb.abandoned()
 	default:
 		c.mu.Unlock()
 	}

@@ -94,8 +94,12 @@ var workers = sync.OnceValue(func() *Pool {
 })
 
 // Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Close and
-// Shutdown of it return ErrProtected. It follows Prefect's get_thread_limiter and anyio's default limiter.
+// Shutdown of it return ErrProtected. In a testing/synctest bubble each call gets a worker of its own. It follows Prefect's get_thread_limiter and anyio's default limiter.
 func Workers() *Pool { return workers() }
+
+// inBubble reports whether the calling goroutine is in a testing/synctest bubble, whose clock begins in the year 2000. What
+// is shared by the whole process must not let goroutines of a bubble serve others, or others serve it.
+func inBubble() bool { return time.Now().Unix() < 1e9 }
 
 func (p *Pool) check() {
 	if p == nil || !p.made {
@@ -180,7 +184,7 @@ func (p *Pool) hasPlace() bool { return p.size == 0 || p.running < p.size }
 // give has a worker run it, now. It needs mu.
 func (p *Pool) give(it item) {
 	p.running++
-	if n := len(p.idle); n > 0 {
+	if n := len(p.idle); n > 0 && !(p.shared && inBubble()) {
 		w := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]

@@ -208,7 +208,7 @@ func (c *Call) runHere(l *Loop, fb *fiber) {
 	if fb == nil { // the host's own goroutine, outside of a tick
 		fb = enter()
 		fb.s = l.s
-		defer fb.leave()
+		defer fb.exit()
 	}
 	c.run(fb)
 }

@@ -464,12 +464,20 @@ func (fb *fiber) register() {
 
 func (fb *fiber) leave() { fibers.Delete(fb.g) }
 
-// enter makes the calling goroutine known while it runs a call.
+// enter makes the calling goroutine known while it runs a call; exit ends that.
 func enter() *fiber {
-	fb := new(fiber)
+	fb := guests.Get().(*fiber)
 	fb.register()
 	return fb
 }
+
+func (fb *fiber) exit() {
+	fb.leave()
+	fb.s, fb.wait.ch = nil, nil
+	guests.Put(fb) // who comes late with it finds another count of waits
+}
+
+var guests = sync.Pool{New: func() any { return new(fiber) }}
 
 // canWait reports why the goroutine cannot wait, nil if it can.
 func (fb *fiber) canWait(ctx context.Context) error {

@@ -88,7 +88,7 @@ func (w *worker) next() item {
 		return it
 	}
 	w.place, w.base = free, nil
-	if p.stop == running && len(p.idle) < p.o.MaxIdle {
+	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && inBubble()) {
 		w.since = time.Now()
 		p.idle = append(p.idle, w)
 		p.reapLater()

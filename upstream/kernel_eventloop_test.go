@@ -149,9 +149,9 @@ func TestKernelEventLoop_StartGuestRun(t *testing.T) {
 	go m.run()
 	defer m.end()
 	a, b := newLoop(t, &hop.LoopOptions{Host: m}), newLoop(t, &hop.LoopOptions{Host: m})
-	lock := hop.NewLimiter(1) // shared by both
-	if !lock.TryAcquire() {   // until all are in line
-		t.Fatal("TryAcquire")
+	lock := hop.NewLimiter(1)                    // shared by both
+	if !lock.TryAcquire() || lock.TryAcquire() { // taken until all are in line
+		t.Fatal("TryAcquire: want true, then false")
 	}
 	var order []*hop.Loop // all on the host's thread
 	inside := 0

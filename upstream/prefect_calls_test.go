@@ -182,7 +182,7 @@ func TestPrefectCalls_CallEqualityAfterArgsKwargsDeletionTargets(t *testing.T) {
 	start := func() *hop.Pending[int] {
 		arg := new([1 << 12]byte)
 		runtime.AddCleanup(arg, func(int) { close(released) }, 0)
-		return hop.Go(bg, l, func(context.Context) (int, error) { return len(arg), nil })
+		return hop.Go(bg, l, func(context.Context) (int, error) { return len(arg) + int(arg[0]), nil })
 	}
 	p := start()
 	must(t, p)
@@ -194,13 +194,15 @@ func TestPrefectCalls_CallEqualityAfterArgsKwargsDeletionTargets(t *testing.T) {
 
 func TestPrefectCalls_ACallBelongsToOnePortalAndItsTimeoutIsGivenBefore(t *testing.T) {
 	// Their set_runner twice is an error, and set_timeout after the start; hop.Timeout is an option of the making.
-	a, b := newLoop(t, nil), newLoop(t, nil)
+	a, b := newLoop(t, &hop.LoopOptions{StallAfter: -1}), newLoop(t, nil)
+	g := occupy(t, a)
 	p := hop.New(bg, value(1), hop.Timeout(time.Hour))
 	if err := a.Submit(p.Call()); err != nil {
 		t.Fatal(err)
 	}
 	wantIs(t, b.Submit(p.Call()), hop.ErrMismatch)
 	wantIs(t, a.Submit(p.Call()), hop.ErrMismatch)
+	g.open()
 	must(t, p)
 	if p.Call().Portal() != hop.Portal(a) {
 		t.Errorf("ran on %v", p.Call().Portal())

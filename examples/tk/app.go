@@ -26,8 +26,8 @@ var ui string
 // loop, or are called by them, or by Tk.
 type app struct {
 	tk   *tcl.Interp
-	loop *hop.Loop // inside Tk's event loop
-	pool *hop.Pool // where pictures are read
+	loop *hop.Loop  // inside Tk's event loop
+	pool hop.Portal // where pictures are read
 	ctx  context.Context
 	dir  string
 
@@ -47,7 +47,7 @@ var (
 )
 
 // newApp opens the window, whose calls end with ctx, and starts to load. It is called on the loop.
-func newApp(ctx context.Context, tk *tcl.Interp, loop *hop.Loop, pool *hop.Pool, dir string) (*app, error) {
+func newApp(ctx context.Context, tk *tcl.Interp, loop *hop.Loop, pool hop.Portal, dir string) (*app, error) {
 	a := &app{tk: tk, loop: loop, pool: pool, ctx: ctx, dir: dir}
 	for name, f := range map[string]func(args []string) error{
 		"go-cancel": func([]string) error { a.cancel(errUser); return nil },
