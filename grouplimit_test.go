@@ -410,7 +410,6 @@ func TestS34_HeldMembersOfAPlaceThatHasStopped(t *testing.T) {
 		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-out; return 0, nil })
 		for range n {
 			last = hop.Go(ctx, l, value(1))
-			last.Call().OnDone(func() { last.Call().Err() })
 		}
 		if err := l.Close(); err != nil {
 			t.Error(err)

@@ -161,6 +161,9 @@ func (w *wait) finish() {
 	if w.limit.Load() != nil {
 		w.limit.Store(nil)
 	}
+	if w.bound.Load() != nil {
+		w.bound.Store(nil)
+	}
 	w.pump, w.spins = nil, false
 	w.state.Store(w.state.Load() &^ phaseMask)
 	if w.fb == nil {
@@ -226,7 +229,6 @@ func (w *wait) blockTask(ctx context.Context) phase {
 		unhook = func() { stop() }
 	}
 	w.s.suspend(w.co)
-	w.bound.Store(nil)
 	if unhook != nil {
 		unhook()
 	}

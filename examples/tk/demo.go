@@ -30,7 +30,7 @@ func demo(ctx context.Context, on hop.Portal, dir string, n, width, height int) 
 // julia computes the picture with number i.
 func julia(i, width, height int) image.Image {
 	angle := float64(i) * 0.61803398875 * 2 * math.Pi
-	c := cmplx.Rect(0.7885, angle)
+	c := cmplx.Rect(0.66+0.1*math.Sin(5*angle), angle)
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {
@@ -45,9 +45,11 @@ func julia(i, width, height int) image.Image {
 	return m
 }
 
-// shade is a colour for t from 0 to 1, with hues that depend on the picture.
+// shade is a colour for t from 0 to 1, from pale to full, with hues that depend on the picture.
 func shade(t, hue float64) color.RGBA {
-	wave := func(shift float64) uint8 { return uint8(255 * t * (0.55 + 0.45*math.Cos(hue+shift+3*t))) }
+	wave := func(shift float64) uint8 {
+		return uint8(250 * (1 - math.Pow(t, 0.6)*(0.5+0.5*math.Cos(hue+shift+2*t))))
+	}
 	return color.RGBA{wave(0), wave(2.1), wave(4.2), 255}
 }
 

@@ -1,10 +1,11 @@
 # The window: Tcl's part. Commands that start with "go-" are Go's, see app.go.
 
 wm title . "thumbs"
-wm geometry . 880x600
+wm geometry . 888x600
 wm minsize . 480 320
 wm protocol . WM_DELETE_WINDOW go-quit
 ttk::style theme use clam
+ttk::style configure TProgressbar -background #4a90d9
 
 ttk::frame .top -padding 6
 ttk::label .top.dir -anchor w
@@ -19,7 +20,7 @@ ttk::label .bottom.status -anchor w
 pack .bottom.bar -side left -padx {0 8}
 pack .bottom.status -side left -fill x -expand 1
 
-ttk::frame .right -width 336 -padding 8
+ttk::frame .right -width 344 -padding 8
 pack propagate .right 0
 ttk::label .right.picture -anchor center
 ttk::label .right.text -anchor w -wraplength 320 -justify left
