@@ -120,6 +120,7 @@ const (
 	flagAbandoned                   // has done so while its function ran
 	flagLooked                      // somebody has looked at the result
 	flagTaken                       // one of hop's portals has it
+	flagPortal                      // and was the first to
 	flagJoined                      // is in its groups and trackers
 	flagPromise                     // has no function
 	flagPumped                      // the goroutine that waits for it runs what is sent to Origin
@@ -150,7 +151,7 @@ func (c *Call) settled() bool {
 	if c.done() {
 		return true
 	}
-	if c.parent.Err() != nil {
+	if c.parentErr() != nil {
 		c.parentEnded()
 	}
 	return c.done()
@@ -239,7 +240,7 @@ func (c *Call) crashed(r any) {
 	} else {
 		err = refuse(ErrGoexit, "%v: the function ended its goroutine with runtime.Goexit", c)
 	}
-	if c.parent.Err() != nil {
+	if c.parentErr() != nil {
 		c.parentEnded()
 	}
 	c.mu.Lock()
@@ -255,7 +256,7 @@ func (c *Call) crashed(r any) {
 
 // start takes the function to run, on fb; true once.
 func (c *Call) start(fb *fiber) bool {
-	if c.parent.Err() != nil {
+	if c.parentErr() != nil {
 		c.parentEnded()
 	}
 	c.mu.Lock()
@@ -299,18 +300,18 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 		}
 	}
 	c.mu.Lock()
-	if c.isDone() {
-		c.mu.Unlock()
-		return false, nil
-	}
-	if c.has(flagTaken|flagPromise) || c.raw() > Queued {
+	if state := c.raw(); c.has(flagTaken|flagPromise) || state == Running {
 		c.mu.Unlock()
 		return false, refuse(ErrMismatch, "%v was submitted before", c)
+	} else if state.Done() {
+		c.mu.Unlock()
+		return false, nil
 	}
 	defer c.mu.Unlock()
 	c.set(flagTaken)
 	if c.portal == nil {
 		c.portal = on
+		c.set(flagPortal)
 	}
 	if c.raw() == Created {
 		c.move(Queued)
@@ -325,7 +326,13 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 func (c *Call) unaccept() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.st.And(^uint32(flagTaken))
+	if c.has(flagPortal) {
+		c.portal = nil // it was accept that set it
+	}
+	c.st.And(^uint32(flagTaken | flagPortal))
+	if c.raw() == Queued {
+		c.move(Created)
+	}
 	if x := c.x.Load(); x != nil {
 		c.leaveQueue(x)
 	}

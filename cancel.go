@@ -11,7 +11,7 @@ func (c *Call) Cancel(cause error) bool {
 	if cause == nil {
 		cause = context.Canceled
 	}
-	if c.parent.Err() != nil {
+	if c.parentErr() != nil {
 		c.parentEnded() // it came first
 	}
 	return c.cancel(cause, 0)
@@ -23,10 +23,11 @@ func (c *Call) parentEnded() {
 		return
 	}
 	var flag uint32
-	if c.parent.Err() == context.DeadlineExceeded {
+	parent := c.liveParent()
+	if parent.Err() == context.DeadlineExceeded {
 		flag = flagTimeout
 	}
-	if c.cancel(context.Cause(c.parent), flag) || !c.done() {
+	if c.cancel(context.Cause(parent), flag) || !c.done() {
 		return
 	}
 	// The call has ended by itself, but what was made under it goes on, and hears of the end through it.
@@ -181,7 +182,7 @@ func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
 func (cc *callContext) Err() error {
 	c := (*Call)(cc)
 	if !c.has(flagCancel) {
-		err := c.parent.Err()
+		err := c.parentErr()
 		if err != nil {
 			c.parentEnded()
 		}
@@ -218,7 +219,7 @@ func (cc *callContext) Value(key any) any {
 		if err == nil {
 			return nil
 		}
-		cause := context.Cause(c.parent)
+		cause := context.Cause(c.liveParent())
 		if c.has(flagCancel) {
 			c.mu.Lock()
 			cause = c.x.Load().first

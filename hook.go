@@ -131,6 +131,9 @@ func (c *Call) liveParent() context.Context {
 	}
 }
 
+// parentErr returns the Err of the context whose end is the end of c's.
+func (c *Call) parentErr() error { return c.liveParent().Err() }
+
 // hook registers the call with its parent context, if it is not.
 func (c *Call) hook() {
 	parent := c.liveParent()

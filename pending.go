@@ -106,7 +106,7 @@ func (p *Pending[T]) invoke(ctx context.Context) {
 // settle ends the call with what its function returned. It reports whether it was the first to end it.
 func (p *Pending[T]) settle(v T, err error) bool {
 	c := &p.c
-	if c.parent.Err() != nil {
+	if c.parentErr() != nil {
 		c.parentEnded()
 	}
 	c.mu.Lock()

@@ -42,7 +42,7 @@ func (p *Pool) Close() error {
 	if p.waitsForCaller() {
 		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
 	}
-	return p.ended.Wait(context.Background())
+	return awaitEnd(p.ended)
 }
 
 // beginStop raises what is asked for.

@@ -2,6 +2,7 @@ package hop
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 
@@ -102,7 +103,23 @@ func (l *Loop) close() error {
 	if l.o.Manual {
 		l.closeUndriven()
 	}
-	return l.ended.Wait(context.Background())
+	return awaitEnd(l.ended)
+}
+
+// awaitEnd waits for the end of a stop, also in a call whose own place stops.
+func awaitEnd(ended *Event) error {
+	ctx := context.Background()
+	if fb := self(); fb != nil {
+		if c := fb.cur.Load(); c != nil {
+			ctx = context.WithoutCancel((*callContext)(c))
+		}
+	}
+	for {
+		err := ended.Wait(ctx)
+		if !errors.Is(err, ErrStopped) || ctx == context.Background() {
+			return err
+		}
+	}
 }
 
 // Stopped returns a channel that is closed when the loop has stopped.

@@ -1,0 +1,72 @@
+package hop_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/gohop/hop"
+)
+
+func TestS37_TheErrOfADeeplyNestedContextIsLinear(t *testing.T) {
+	submitter, cancel := context.WithCancelCause(context.Background())
+	var innermost context.Context
+	var nest func(ctx context.Context, n int) error
+	nest = func(ctx context.Context, n int) error {
+		if n == 0 {
+			innermost = ctx
+			return nil
+		}
+		return hop.Run(ctx, hop.Goroutines, func(ctx context.Context) error { return nest(ctx, n-1) })
+	}
+	if err := nest(submitter, 200); err != nil {
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	cancel(enough)
+	within(t, patience, "Err and Cause", func() {
+		if innermost.Err() != context.Canceled || context.Cause(innermost) != enough {
+			t.Errorf("%v, %v", innermost.Err(), context.Cause(innermost))
+		}
+	})
+}
+
+func TestS25_CloseOfALoopInACallOfAPoolThatCloses(t *testing.T) {
+	pool := hop.NewPool(nil)
+	in, enter := started()
+	p := hop.Go(bg, pool, func(ctx context.Context) (int, error) {
+		l := hop.NewLoop(nil)
+		enter()
+		<-ctx.Done()
+		return 0, l.Close()
+	})
+	recv(t, "the call", in)
+	within(t, patience, "Close of the pool", func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) || errors.Is(err, hop.ErrDeadlock) {
+		t.Errorf("the call ended with %v", err)
+	}
+}
+
+func TestPortal_ARefusedCallIsTheCallersAgain(t *testing.T) {
+	full, l := newPool(t, nil), newLoop(t, nil)
+	if err := full.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := hop.New(bg, value(7))
+	wantIs(t, full.Submit(p.Call()), hop.ErrStopped)
+	if s, on := p.Call().State(), p.Call().Portal(); s != hop.Created || on != nil {
+		t.Errorf("after the refusal it is %v on %v", s, on)
+	}
+	if err := l.Submit(p.Call()); err != nil {
+		t.Fatal(err)
+	}
+	must(t, p)
+	if p.Call().Portal() != hop.Portal(l) {
+		t.Errorf("it ran on the loop, and says %v", p.Call().Portal())
+	}
+	wantIs(t, l.Submit(p.Call()), hop.ErrMismatch)
+}
