@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -185,6 +186,7 @@ func TestLimiter_ACancelThatRacesWithAReleaseTakesNothingOrAPlace(t *testing.T) 
 		ctx, cancel := context.WithCancel(bg)
 		p := hop.Go(bg, on, func(context.Context) (error, error) { return lim.Acquire(ctx), nil })
 		for p.Call().State() != hop.Waiting {
+			runtime.Gosched()
 		}
 		start := make(chan struct{})
 		var both sync.WaitGroup

@@ -60,10 +60,13 @@ func (s *linkSet) remove(n *linkNode) bool {
 	return true
 }
 
+// calls returns those that are not done: one that is may not have left yet.
 func (s *linkSet) calls() []*Call {
 	calls := make([]*Call, 0, s.n)
 	for n := s.first; n != nil; n = n.next {
-		calls = append(calls, n.c)
+		if !n.c.done() {
+			calls = append(calls, n.c)
+		}
 	}
 	return calls
 }

@@ -191,7 +191,10 @@ func TestShowsThePictures(t *testing.T) {
 		t.Errorf("status %q", got)
 	}
 	// A picture is clicked on, and shown in large.
-	do(f, func(context.Context) (struct{}, error) { f.set(".top.dir", "-text", "~/Pictures"); return struct{}{}, nil })
+	do(f, func(context.Context) (struct{}, error) {
+		f.set(".top.dir", "-text", "~/Pictures")
+		return struct{}{}, nil
+	})
 	f.script(`lassign [center 7] x y
 		foreach e {<Enter> <Motion> <ButtonPress-1> <ButtonRelease-1>} {event generate .c $e -x $x -y $y}`)
 	f.until("the picture in large", func() bool { return strings.Contains(f.script(".right.text cget -text"), "480 × 360") })
@@ -292,7 +295,7 @@ func TestStaysResponsive(t *testing.T) {
 	pool := kept("pool", nil)
 	loop := kept("window's thread", func(l *hop.Loop) hop.Portal { return l })
 	t.Logf("the window was kept for %v at most; %v when the pictures were read on its thread", pool, loop)
-	if pool > 250*time.Millisecond {
+	if pool > max(250*time.Millisecond, loop/8) { // under the race detector all is slower
 		t.Errorf("the window was kept for %v", pool)
 	}
 	if loop < 2*pool {

@@ -42,7 +42,8 @@ func Start(width, height int) (*Server, error) {
 		return nil, err
 	}
 	defer r.Close()
-	s.cmd = exec.Command(path, "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height), "-fbdir", dir, "-nolisten", "tcp")
+	s.cmd = exec.Command(path, "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height), "-fbdir", dir, "-nolisten", "tcp",
+		"-terminate") // with its last client, should the tests not come to Close
 	s.cmd.ExtraFiles = []*os.File{w}
 	err = s.cmd.Start()
 	w.Close()

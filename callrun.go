@@ -1,0 +1,222 @@
+package hop
+
+import (
+	"errors"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Run runs the call's function on the calling goroutine and returns when it has. It does nothing if the call has run, runs
+// or has ended. It is for portals. A panic of the function ends the call, not the caller; a runtime.Goexit ends both.
+func (c *Call) Run() {
+	fb := self()
+	if fb == nil {
+		fb = enter()
+		defer fb.exit()
+	}
+	c.join()
+	c.run(fb)
+}
+
+// run runs the function on goroutine fb, which is the caller's.
+func (c *Call) run(fb *fiber) {
+	if !c.start(fb) {
+		return
+	}
+	below := fb.cur.Load()
+	if below != nil {
+		fb.under = append(fb.under, below)
+	}
+	fb.cur.Store(c)
+	labelled := c.has(flagLabels)
+	if labelled {
+		setLabels(c.parent)
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			c.crashed(recover())
+		}
+		if below != nil {
+			fb.under = fb.under[:len(fb.under)-1]
+		}
+		fb.cur.Store(below)
+		if labelled {
+			resetLabels(below)
+		}
+		c.fb.Store(nil)
+		if c.has(flagAbandoned) {
+			c.cameBack(fb)
+		}
+	}()
+	c.impl.invoke((*callContext)(c))
+	returned = true
+}
+
+// crashed ends a call whose function did not return: it panicked with r, or called runtime.Goexit if r is nil.
+func (c *Call) crashed(r any) {
+	var err error
+	if r != nil {
+		err = &PanicError{Value: r, Stack: debug.Stack(), call: c}
+	} else {
+		err = refuse(ErrGoexit, "%v: the function ended its goroutine with runtime.Goexit", c)
+	}
+	if c.parentErr() != nil {
+		c.parentEnded()
+	}
+	c.mu.Lock()
+	switch cause := c.endedBy(); {
+	case c.isDone():
+		c.mu.Unlock()
+	case cause != nil:
+		c.finishLocked(Cancelled, c.cancelled(errors.Join(cause, err)))
+	default:
+		c.finishLocked(Failed, err)
+	}
+}
+
+// start takes the function to run, on fb; true once.
+func (c *Call) start(fb *fiber) bool {
+	if c.parentErr() != nil {
+		c.parentEnded()
+	}
+	c.mu.Lock()
+	if c.raw() > Queued || c.has(flagPromise) {
+		c.mu.Unlock()
+		return false
+	}
+	c.fb.Store(fb)
+	c.move(Running)
+	x := c.x.Load()
+	if x == nil {
+		c.mu.Unlock()
+		return true
+	}
+	c.leaveQueue(x)
+	c.mu.Unlock()
+	if x.timeout > 0 {
+		c.startTimeout()
+	}
+	return true
+}
+
+// leaveQueue stops counting the call in the queue it is in.
+func (c *Call) leaveQueue(x *callMore) {
+	if x.queue != nil {
+		x.queue.Add(-1)
+		x.queue = nil
+	}
+}
+
+// accept makes the call on's, as hop's own portals do before they queue it. It reports whether there is something to
+// queue: a call that was cancelled before is none.
+func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
+	if c == nil || c.impl == nil {
+		misuse("Submit of a call that New did not make")
+	}
+	c.join()
+	if c.has(flagHeld) {
+		if kept, err := c.hold(on); kept || err != nil {
+			return false, err // it comes again when it has a place in its group
+		}
+	}
+	c.mu.Lock()
+	if state := c.raw(); c.has(flagTaken|flagPromise) || state == Running {
+		c.mu.Unlock()
+		return false, refuse(ErrMismatch, "%v was submitted before", c)
+	} else if state.Done() {
+		c.mu.Unlock()
+		return false, nil
+	}
+	defer c.mu.Unlock()
+	c.set(flagTaken)
+	if c.portal == nil {
+		c.portal = on
+		c.set(flagPortal)
+	}
+	if c.raw() == Created {
+		c.move(Queued)
+	}
+	if queue != nil {
+		c.more().queue = queue
+	}
+	return true, nil
+}
+
+// unaccept takes accept back: the portal refuses after all.
+func (c *Call) unaccept() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.has(flagPortal) {
+		c.portal = nil // it was accept that set it
+	}
+	c.st.And(^uint32(flagTaken | flagPortal))
+	if c.raw() == Queued {
+		c.move(Created)
+	}
+	if x := c.x.Load(); x != nil {
+		c.leaveQueue(x)
+	}
+}
+
+// finish ends the call; false: it has ended before.
+func (c *Call) finish(state State, err error) bool {
+	c.mu.Lock()
+	if c.isDone() {
+		c.mu.Unlock()
+		return false
+	}
+	c.finishLocked(state, err)
+	return true
+}
+
+// finishLocked ends the call, wakes who waits and runs what is to run then. It is entered with mu held, and releases it.
+func (c *Call) finishLocked(state State, err error) {
+	var fs []*doneFunc
+	c.err = err
+	x := c.x.Load()
+	if state == Failed && c.waiters.empty() && !c.has(flagLooked) {
+		x = c.more()
+		c.mayStayUnseen(x)
+	}
+	c.move(state)
+	c.waiters.wakeAll()
+	if x != nil {
+		c.leaveQueue(x)
+		fs, x.onDone = x.onDone, nil
+		if x.doneCh != nil {
+			close(x.doneCh)
+		}
+		c.unhookDone(x)
+	}
+	c.mu.Unlock()
+	if x != nil && x.delay != nil {
+		x.delay.drop()
+	}
+	if c.has(flagMembers) {
+		c.left()
+	}
+	if len(fs) > 0 {
+		c.runDone(fs)
+	}
+}
+
+// Fail ends a call that will never run with err, and reports whether it was the first to end it. It is for portals:
+// what Submit has accepted must end by Run or Fail. A call whose function runs cannot be failed.
+func (c *Call) Fail(err error) bool {
+	if err == nil {
+		misuse("Fail: nil error")
+	}
+	c.mu.Lock()
+	if c.raw() > Queued {
+		c.mu.Unlock()
+		return false
+	}
+	c.impl.release()
+	if cause := c.endedBy(); cause != nil {
+		c.finishLocked(Cancelled, c.cancelled(cause))
+		return true
+	}
+	c.finishLocked(Failed, err)
+	return true
+}

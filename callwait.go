@@ -1,0 +1,174 @@
+package hop
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gohop/hop/internal/goid"
+)
+
+// await waits until c is done; a nil error says that it is. The other errors are Wait's.
+func (c *Call) await(ctx context.Context, pc uintptr) error {
+	return c.awaitAs(ctx, pc, false)
+}
+
+func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	fb := self()
+	if ctx.Err() != nil {
+		if c.settled() {
+			return nil
+		}
+		return endedWait(c.String(), ctx)
+	}
+	if fb != nil {
+		if err := fb.canWait(ctx); err != nil {
+			if c.settled() {
+				return nil
+			}
+			return err
+		}
+	}
+	w := begin(fb, pc)
+	if pump && w.s != nil {
+		pump = false // a task's loop runs what is sent to Origin
+	}
+	if fb != nil {
+		w.limitTo(ctx)
+	}
+	w.onCall.Store(c)
+	c.mu.Lock()
+	if c.isDone() {
+		c.mu.Unlock()
+		w.abort()
+		return nil
+	}
+	c.waiters.add(w)
+	if l, ok := c.portal.(*Loop); ok && l.o.Thread && !l.s.asleep.Load() {
+		w.spins = true
+	}
+	if pump {
+		w.pump = c
+		if x := c.x.Load(); x != nil && x.waiter != nil {
+			x.waiter.attach(w)
+		}
+	}
+	c.mu.Unlock()
+	if !sameContext(ctx, c.parent) {
+		c.watch()
+	}
+	if fb != nil {
+		if d := findDeadlock(fb, c); d != nil {
+			c.forget(w)
+			if c.done() {
+				return nil
+			}
+			return d
+		}
+	}
+	why := w.block(ctx)
+	if why != woken {
+		c.mu.Lock()
+		c.waiters.remove(w)
+		c.mu.Unlock()
+	}
+	w.finish()
+	if pump && !c.done() {
+		c.endPump(ctx, pc)
+	}
+	if c.settled() {
+		return nil
+	}
+	switch why {
+	case woken:
+		panic("hop: internal error: woken for a call that is not done")
+	case refused:
+		return w.refusal.Load()
+	case stopped:
+		return refuse(ErrStopped, "the wait for %v was ended: the loop stops", c)
+	}
+	return endedWait(c.String(), ctx)
+}
+
+// forget takes back a wait that has not begun to block.
+func (c *Call) forget(w *wait) {
+	c.mu.Lock()
+	c.waiters.remove(w)
+	c.mu.Unlock()
+	w.abort()
+}
+
+// grace is how long an owner whose context is over waits for a function to heed its own.
+const grace = 500 * time.Millisecond
+
+// awaitOwned is await by the call's owner; see WaitOrCancel.
+func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
+	pump := c.has(flagPumped)
+	err := c.awaitAs(ctx, pc, pump)
+	if err != nil && pump {
+		c.closeWaiter()
+	}
+	if err == nil || errors.Is(err, ErrDeadlock) || ctx.Err() == nil && !errors.Is(err, ErrStopped) {
+		if err != nil {
+			c.Cancel(err) // nobody will wait for it any more
+		}
+		return err
+	}
+	cause := context.Cause(ctx)
+	if ctx.Err() == nil {
+		cause = err // the waiting loop stops
+	}
+	if !c.Cancel(cause) || c.done() {
+		return nil // it is done
+	}
+	if fb := self(); fb == nil || !fb.stopping() {
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if c.awaitAs(short, pc, false) == nil {
+			return nil
+		}
+	}
+	return c.cancelled(cause)
+}
+
+// CancelWait cancels the call with cause and waits until its function has really returned, also when the call was
+// abandoned. It returns nil then, whatever the call's result; ctx bounds the wait: when it ends first, the error is that of Wait.
+// A call cannot wait for its own end: that is a [DeadlockError]. It follows async-kernel's Pending.cancel_wait.
+//
+//go:noinline
+func (c *Call) CancelWait(ctx context.Context, cause error) error {
+	return c.cancelWait(ctx, cause, goid.CallerPC())
+}
+
+func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
+	if ctx == nil {
+		misuse("nil context")
+	}
+	c.Cancel(cause)
+	if !c.done() {
+		if err := c.await(ctx, pc); err != nil {
+			return err
+		}
+	}
+	if !c.has(flagAbandoned) {
+		return nil
+	}
+	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {
+		w.onCall.Store(c)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		x := c.more()
+		if x.returned {
+			return false
+		}
+		x.forReturn.add(w)
+		return true
+	}, func(w *wait) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.more().forReturn.remove(w)
+	})
+}

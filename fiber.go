@@ -1,0 +1,88 @@
+package hop
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohop/hop/internal/ccall"
+	"github.com/gohop/hop/internal/goid"
+)
+
+// A fiber is a goroutine that hop knows: a task's coroutine, a pool's worker, or one that runs a call.
+type fiber struct {
+	g     uintptr
+	s     *sched               // the loop whose task runs here; nil elsewhere
+	w     *worker              // the pool's worker whose goroutine this is
+	cur   atomic.Pointer[Call] // the innermost call that runs here
+	under []*Call              // those that it runs on top of, outermost first; the goroutine's own
+	wait  wait
+}
+
+// fibers finds the calling goroutine's fiber.
+var fibers goid.Map[fiber]
+
+// self returns the calling goroutine's fiber; nil: hop does not know it.
+func self() *fiber { return fibers.Load(goid.Self()) }
+
+func (fb *fiber) register() {
+	fb.g = goid.Self()
+	fb.wait.fb = fb
+	fibers.Store(fb.g, fb)
+}
+
+func (fb *fiber) leave() { fibers.Delete(fb.g) }
+
+// enter makes the calling goroutine known while it runs a call; exit ends that.
+func enter() *fiber {
+	fb := guests.Get().(*fiber)
+	fb.register()
+	return fb
+}
+
+func (fb *fiber) exit() {
+	fb.leave()
+	fb.s, fb.wait.ch = nil, nil
+	guests.Put(fb) // who comes late with it finds another count of waits
+}
+
+var guests = sync.Pool{New: func() any { return new(fiber) }}
+
+// canWait reports why the goroutine cannot wait, nil if it can.
+func (fb *fiber) canWait(ctx context.Context) error {
+	if fb.w != nil && fb.w.p.closing.Load() && CurrentCall(ctx) == nil {
+		return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", fb.w.p)
+	}
+	if fb.s == nil {
+		return nil
+	}
+	if fb.wait.co == nil {
+		return refuse(ErrCannotWait, "%s runs on the host's own goroutine of %s: a wait would stop the host; use Go or Post",
+			callName(fb.cur.Load()), fb.s)
+	}
+	if ccall.Inside() {
+		return refuse(ErrCannotWait, "%s on %s is inside a C function that called back into Go: a task cannot wait there; "+
+			"start the call with Go or Post, or make the C call on a Pool", callName(fb.cur.Load()), fb.s)
+	}
+	if fb.s.closing.Load() && CurrentCall(ctx) == nil {
+		return refuse(ErrStopped, "%s stops: it waits no more, but with the context of a call", fb.s)
+	}
+	return nil
+}
+
+// stopping reports whether the goroutine is a task whose loop is being closed.
+func (fb *fiber) stopping() bool { return fb.s != nil && fb.s.closing.Load() }
+
+// abandoned gives the place of a running function away: nobody waits for it any more.
+func (fb *fiber) abandoned() {
+	if fb != nil && fb.w != nil {
+		fb.w.abandoned()
+	}
+}
+
+// cameBack is told, on the goroutine, that an abandoned function has returned.
+func (fb *fiber) cameBack() {
+	if fb.w != nil {
+		fb.w.cameBack()
+	}
+}
