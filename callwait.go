@@ -32,6 +32,11 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 			return err
 		}
 	}
+	if fb == nil {
+		if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
+			return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
+		}
+	}
 	w := begin(fb, pc)
 	if pump && w.s != nil {
 		pump = false // a task's loop runs what is sent to Origin

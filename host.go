@@ -3,6 +3,7 @@ package hop
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/thread"
@@ -20,10 +21,13 @@ type Host interface {
 	Post(f func()) error
 }
 
-// A guest is driven in ticks: functions posted to the host, each of which runs a bounded number of items, so that
+// A guest is driven in ticks: functions posted to the host, each of which runs a bounded number of items for a bounded time, so that
 // the host's own work and other guests get their turns. Only one tick is on its way at a time: it is posted by whoever sends
 // to a mailbox that sleeps, or by the tick before that has not finished.
-const tickItems = 64
+const (
+	tickItems = 64
+	tickTime  = 4 * time.Millisecond
+)
 
 type hostState struct {
 	state atomic.Int32 // tickIdle, ticking, hostDead
@@ -85,7 +89,7 @@ func (l *Loop) tick() {
 		l.host.tid.Store(thread.ID())
 	}
 	s := l.s
-	s.budget = tickItems
+	s.budget, s.tickBegan = tickItems, time.Now()
 	s.drive()
 	more := s.budget == 0 || l.host.again
 	l.host.again = false

@@ -70,3 +70,38 @@ func TestPortal_ARefusedCallIsTheCallersAgain(t *testing.T) {
 	}
 	wantIs(t, l.Submit(p.Call()), hop.ErrMismatch)
 }
+
+// directHost is a host whose own code runs beside what is posted to it, on one goroutine.
+type directHost chan func()
+
+func (h directHost) Post(f func()) error {
+	h <- f
+	return nil
+}
+
+func TestS39_AHostsOwnCodeCannotWaitForItsGuest(t *testing.T) {
+	host := make(directHost, 100)
+	var guest *hop.Loop
+	refused := make(chan error, 2)
+	go func() {
+		for f := range host {
+			f()
+		}
+	}()
+	guest = newLoop(t, &hop.LoopOptions{Host: host})
+	must(t, hop.Go(bg, guest, value(1))) // a tick has run
+	host <- func() {
+		p := hop.Go(bg, guest, value(2))
+		_, err := p.Wait(bg)
+		refused <- err
+		v, err := hop.Do(bg, guest, value(3)) // runs inline: it is there already
+		if v != 3 {
+			t.Errorf("Do got %d, %v", v, err)
+		}
+		refused <- err
+	}
+	wantIs(t, recv(t, "the wait", refused), hop.ErrCannotWait)
+	if err := recv(t, "the inline call", refused); err != nil {
+		t.Error(err)
+	}
+}

@@ -49,16 +49,17 @@ type sched struct {
 	epoch    time.Time
 
 	// The driver's.
-	top     *coro   // the coroutine that runs
-	depth   int     // how many are below it, itself included
-	target  *coro   // a coroutine below that is to go on
-	pending item    // taken from the mailbox by one coroutine for another to run
-	idle    []*coro // coroutines without a task
-	live    coroList
-	over    bool // tasks and messages are at their end: unwind
-	missed  int  // how often spinning was in vain, in a row
-	budget  int  // how many items more in this tick of a guest; negative: no bound
-	running atomic.Pointer[fiber]
+	top       *coro   // the coroutine that runs
+	depth     int     // how many are below it, itself included
+	target    *coro   // a coroutine below that is to go on
+	pending   item    // taken from the mailbox by one coroutine for another to run
+	idle      []*coro // coroutines without a task
+	live      coroList
+	over      bool // tasks and messages are at their end: unwind
+	missed    int  // how often spinning was in vain, in a row
+	budget    int  // how many items more in this tick of a guest; negative: no bound
+	tickBegan time.Time
+	running   atomic.Pointer[fiber]
 }
 
 // Levels of the mailbox.
@@ -131,6 +132,9 @@ func (s *sched) next() item {
 		return nil // the host has a turn, or Run is to return
 	}
 	s.budget--
+	if s.budget > 0 && s.budget%4 == 0 && time.Since(s.tickBegan) > tickTime {
+		s.budget = 0 // a host's turn comes after some items or some time, whichever is first
+	}
 	for {
 		if it, ok := s.box.Next(); ok {
 			return it
