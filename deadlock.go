@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -59,7 +60,7 @@ func findDeadlock(fb *fiber, on *Call) error {
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none. It needs graphMu. A cycle that is
 // there stays: when the second look does not find the same, something has moved, and it is looked again.
 func searchDeadlock(fb *fiber) *DeadlockError {
-	for {
+	for range maxSearches {
 		g := survey(fb)
 		cycle := g.cycle(fb)
 		if cycle == nil {
@@ -68,8 +69,13 @@ func searchDeadlock(fb *fiber) *DeadlockError {
 		if h := survey(fb); g.stillStuck(h, cycle) {
 			return &DeadlockError{Cycle: g.hops(cycle)}
 		}
+		runtime.Gosched()
 	}
+	return nil
 }
+
+// maxSearches bounds how often it is looked again: what moves so often is no deadlock.
+const maxSearches = 1000
 
 // refuseStuck refuses the waits of those tasks of s that are stuck, now that their goroutine, the caller's, waits for them.
 func (s *sched) refuseStuck() {

@@ -8,10 +8,7 @@
 // from runtime.Stack, which is slower by a factor of a thousand and unique for ever.
 package goid
 
-import (
-	"runtime"
-	"strconv"
-)
+import "runtime"
 
 // Number returns the goroutine's number as runtime.Stack prints it ("goroutine 7 [running]"): slow (about a
 // microsecond), never reused, and what a reader of a stack dump knows a goroutine by.
@@ -26,11 +23,12 @@ func parseNumber(b []byte) uint64 {
 	if len(b) < len(prefix) {
 		return 0
 	}
-	b = b[len(prefix):]
-	n := 0
-	for n < len(b) && b[n] >= '0' && b[n] <= '9' {
-		n++
+	var id uint64
+	for _, c := range b[len(prefix):] {
+		if c < '0' || c > '9' {
+			break
+		}
+		id = 10*id + uint64(c-'0')
 	}
-	id, _ := strconv.ParseUint(string(b[:n]), 10, 64)
 	return id
 }
