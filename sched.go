@@ -225,9 +225,9 @@ func (s *sched) here() bool {
 // times in a row it stops, but for a try from time to time, until one is of use again. Another goroutine lets others
 // run a few times instead: it is they who send.
 const (
-	driverRounds = 1000
+	driverRounds = 2500
 	vainTries    = 4
-	retryEvery   = 64
+	retryEvery   = 16
 	driverYields = 8
 )
 

@@ -282,7 +282,7 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 // keep the processor from the one that is to answer. Spinning takes a processor from others, so at most as many spin as
 // there are processors, and none where there is one.
 const (
-	spinRounds = 400 // of spinPauses pauses and a look: about 20 µs
+	spinRounds = 1000 // of spinPauses pauses and a look: about 20 µs
 	spinPauses = 1
 )
 
