@@ -41,7 +41,7 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 // the call is cancelled. Calls made by one goroutine on one loop start in their order. If the portal refuses the call, the
 // Pending ends with the refusal.
 //
-// Go costs one allocation and, on the caller's own loop, about 0.1 µs; waiting for it there twice that. It follows async-kernel's
+// Go costs one allocation and, on the caller's own loop, about 0.15 µs; with the wait for its result 0.4 µs. It follows async-kernel's
 // Caller.call_soon, Prefect's call_soon_in_loop_thread and call_soon_in_new_thread, and asyncio.create_task: a
 // failure that nobody ever looks at is logged.
 //
