@@ -66,6 +66,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 		c.watch()
 	}
 	if fb != nil {
+		if endWaits.n.Load() > 0 {
+			lookAgain()
+		}
 		if d := findDeadlock(fb, c); d != nil {
 			c.forget(w)
 			if c.done() {

@@ -19,10 +19,10 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(graceful)
-	if p.waitsForCaller() {
+	err := awaitEnd(ctx, p.ended, p.waitsForCaller)
+	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun", p)
 	}
-	err := p.ended.Wait(ctx)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
@@ -39,10 +39,10 @@ func (p *Pool) Close() error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(hard)
-	if p.waitsForCaller() {
-		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
+	if err := awaitEnd(context.Background(), p.ended, p.waitsForCaller); err != errNeeded {
+		return err
 	}
-	return awaitEnd(p.ended)
+	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
 }
 
 // beginStop raises what is asked for.

@@ -3,6 +3,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/gohop/hop"
@@ -103,5 +104,34 @@ func TestS39_AHostsOwnCodeCannotWaitForItsGuest(t *testing.T) {
 	wantIs(t, recv(t, "the wait", refused), hop.ErrCannotWait)
 	if err := recv(t, "the inline call", refused); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestS25_AStopLooksAgainWhenTheCircleClosesLater(t *testing.T) {
+	// The call waits for the loop's end before the loop's task waits for the call.
+	for name, stop := range map[string]func(l *hop.Loop) error{
+		"Shutdown": func(l *hop.Loop) error { return l.Shutdown(bg) },
+		"Close":    func(l *hop.Loop) error { return l.Close() },
+	} {
+		pool, l := newPool(t, nil), newLoop(t, nil)
+		stopped := make(chan error, 1)
+		task := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+			p := hop.Go(bg, pool, func(context.Context) (int, error) {
+				err := stop(l)
+				stopped <- err
+				return 1, nil
+			})
+			for p.Call().State() != hop.Waiting {
+				runtime.Gosched()
+			}
+			return p.Wait(context.WithoutCancel(ctx))
+		}, hop.Name(name))
+		if err := recv(t, name, stopped); err != nil && !errors.Is(err, hop.ErrDeadlock) {
+			t.Errorf("%s: %v", name, err)
+		} else if err == nil && name == "Shutdown" {
+			t.Error("Shutdown has waited for a task that waited for it")
+		}
+		_, _ = wait(t, task)
+		recv(t, "the loop's end", l.Stopped())
 	}
 }

@@ -2,7 +2,6 @@ package hop
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 
@@ -65,10 +64,10 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 
 func (l *Loop) shutdown(ctx context.Context) error {
 	l.beginStop(graceful)
-	if l.waitsForCaller() {
+	err := awaitEnd(ctx, l.ended, l.waitsForCaller)
+	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 	}
-	err := l.ended.Wait(ctx)
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
@@ -97,29 +96,13 @@ func (l *Loop) Close() error {
 
 func (l *Loop) close() error {
 	l.beginStop(hard)
-	if l.waitsForCaller() {
-		return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
-	}
-	if l.o.Manual {
+	if l.o.Manual && !l.waitsForCaller() {
 		l.closeUndriven()
 	}
-	return awaitEnd(l.ended)
-}
-
-// awaitEnd waits for the end of a stop, also in a call whose own place stops.
-func awaitEnd(ended *Event) error {
-	ctx := context.Background()
-	if fb := self(); fb != nil {
-		if c := fb.cur.Load(); c != nil {
-			ctx = context.WithoutCancel((*callContext)(c))
-		}
+	if err := awaitEnd(context.Background(), l.ended, l.waitsForCaller); err != errNeeded {
+		return err
 	}
-	for {
-		err := ended.Wait(ctx)
-		if !errors.Is(err, ErrStopped) || ctx == context.Background() {
-			return err
-		}
-	}
+	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 }
 
 // Stopped returns a channel that is closed when the loop has stopped.
