@@ -519,6 +519,7 @@ func TestS4_LimiterInventsNoDeadlockOverAHolderThatHasEnded(t *testing.T) {
 	l := newLoop(t, nil)
 	lim := hop.NewLimiter(1)
 	var w *hop.Pending[int]
+	made := make(chan struct{})
 	k := hop.Go(bg, l, func(ctx context.Context) (int, error) {
 		must := func(err error) {
 			if err != nil {
@@ -528,9 +529,10 @@ func TestS4_LimiterInventsNoDeadlockOverAHolderThatHasEnded(t *testing.T) {
 		_, err := hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, lim.Acquire(ctx) }) // and ends
 		must(err)
 		w = hop.Go(ctx, l, func(ctx context.Context) (int, error) { return 6, lim.Acquire(ctx) })
+		close(made)
 		return w.Wait(ctx)
 	})
-	untilWaiting(t, k.Call())
+	recv(t, "w", made)
 	eventually(t, "w waits", func() bool { return w.Call().State() != hop.Running })
 	lim.Release()
 	if v := must(t, k); v != 6 {
