@@ -802,7 +802,10 @@ func TestKernelCaller_AsCompletedCurrentPendingDeadlock(t *testing.T) {
 		"Wait": func(ctx context.Context, p *hop.Pending[int]) { collect.Wait(ctx, collect.AllDone, p) },
 	} {
 		var p *hop.Pending[int]
-		p = hop.Go(bg, l, func(ctx context.Context) (int, error) { hop.Yield(ctx); ask(ctx, p); return 0, nil })
+		p = hop.New(bg, func(ctx context.Context) (int, error) { ask(ctx, p); return 0, nil })
+		if err := l.Submit(p.Call()); err != nil {
+			t.Fatal(err)
+		}
 		err := waitErr(t, p)
 		wantIs(t, err, hop.ErrDeadlock)
 		if t.Failed() {
