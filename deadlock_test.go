@@ -350,6 +350,7 @@ func TestS4_ThroughAnInlineDo(t *testing.T) {
 				return hop.Do(ctx, l, func(ctx context.Context) (int, error) {
 					b := hop.CurrentCall(ctx)
 					return hop.Go(ctx, one, func(ctx context.Context) (int, error) {
+						untilBlocked(l) // so that it is this wait that closes the circle
 						if target == "the outer call" {
 							_, refused = a.Wait(ctx)
 						} else {
