@@ -4,9 +4,10 @@ import (
 	"context"
 	"runtime"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A State is where a call is in its life.
@@ -54,7 +55,7 @@ func (s State) Done() bool { return s >= Succeeded }
 // the state is not final, decides that the end will be Cancelled.
 type Call struct {
 	st      atomic.Uint32            // a State in the low four bits, flags above
-	mu      sync.Mutex               // guards what follows, where it is not said otherwise
+	mu      turn.Mutex               // guards what follows, where it is not said otherwise
 	waiters waitList                 // who waits until the call is done
 	x       atomic.Pointer[callMore] // what few calls need; set once
 	fb      atomic.Pointer[fiber]    // the goroutine that runs the function; set by it

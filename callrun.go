@@ -4,6 +4,8 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync/atomic"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // Run runs the call's function on the calling goroutine and returns when it has. It does nothing if the call has run, runs
@@ -55,6 +57,7 @@ func (c *Call) run(fb *fiber) {
 
 // crashed ends a call whose function did not return: it panicked with r, or called runtime.Goexit if r is nil.
 func (c *Call) crashed(r any) {
+	turn.At(turn.Return, c)
 	var err error
 	if r != nil {
 		err = &PanicError{Value: r, Stack: debug.Stack(), call: c}
@@ -77,6 +80,7 @@ func (c *Call) crashed(r any) {
 
 // start takes the function to run, on fb; true once.
 func (c *Call) start(fb *fiber) bool {
+	turn.At(turn.Start, c)
 	if c.parentErr() != nil {
 		c.parentEnded()
 	}
@@ -114,6 +118,7 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 	if c == nil || c.impl == nil {
 		misuse("Submit of a call that New did not make")
 	}
+	turn.At(turn.Submit, c)
 	c.join()
 	if c.has(flagHeld) {
 		if kept, err := c.hold(on); kept || err != nil {
@@ -207,6 +212,7 @@ func (c *Call) Fail(err error) bool {
 	if err == nil {
 		misuse("Fail: nil error")
 	}
+	turn.At(turn.Return, c)
 	c.mu.Lock()
 	if c.raw() > Queued {
 		c.mu.Unlock()

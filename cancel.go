@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // Cancel asks the call to end; see Pending.Cancel.
@@ -55,6 +57,7 @@ func (c *Call) endedBy() error {
 
 // cancel asks the call to end with cause; how is flagTimeout where a deadline asks.
 func (c *Call) cancel(cause error, how uint32) bool {
+	turn.At(turn.Cancel, c)
 	c.mu.Lock()
 	state := c.raw()
 	if state.Done() {
@@ -99,6 +102,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 
 // cameBack ends the wait for the function of an abandoned call; it runs on the function's goroutine.
 func (c *Call) cameBack(fb *fiber) {
+	turn.At(turn.Return, c)
 	c.mu.Lock()
 	x := c.more()
 	x.returned = true

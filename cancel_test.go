@@ -128,8 +128,10 @@ func TestS16_CancelReportsWhetherItEndsCancelled(t *testing.T) {
 		g, started := newGate(t), make(chan struct{})
 		p := hop.Go(t.Context(), on, stubborn(g, started, 1, nil))
 		recv(t, "start", started)
-		if !p.Cancel(nil) || !p.Cancel(nil) || !p.Call().Cancel(nil) {
-			t.Error("false for a running call, the first time or later")
+		for _, cancel := range []func(error) bool{p.Cancel, p.Cancel, p.Call().Cancel} {
+			if !cancel(nil) {
+				t.Error("false for a running call, the first time or later")
+			}
 		}
 		g.open()
 		wantCancelled(t, waitErr(t, p))

@@ -3,7 +3,8 @@ package hop
 import (
 	"runtime"
 	"slices"
-	"sync"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // The wait graph. Its nodes are goroutines (fibers): a goroutine that stands in a wait cannot go on before what it
@@ -30,7 +31,7 @@ type manyWait struct {
 	open func() bool                  // something else, that hop does not know, can end the wait
 }
 
-var graphMu sync.Mutex
+var graphMu turn.Mutex
 
 // findDeadlock looks for a deadlock that the wait of fb, the caller's, would close. If there is one, the wait is taken out of
 // armed and the error returned. on is the call waited for, if it is one.

@@ -3,8 +3,9 @@ package hop
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // Waiting for the end of a loop or pool is waiting for all of its calls. They are not edges of the wait graph: nobody but the
@@ -13,7 +14,7 @@ import (
 // whenever a new wait begins anywhere, so it does not matter which of the waits closes the circle.
 var endWaits struct {
 	n  atomic.Int32
-	mu sync.Mutex
+	mu turn.Mutex
 	by map[*wait]uint64 // which of its waits it is
 }
 

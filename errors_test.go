@@ -141,6 +141,7 @@ func TestS13_ARuntimeErrorIsFoundByItsType(t *testing.T) {
 	everywhere(t, func(t *testing.T, on hop.Portal) {
 		err := waitErr(t, hop.Go(t.Context(), on, func(context.Context) (int, error) {
 			var m map[string]int
+			//lint:ignore SA5000 it is to panic
 			m["a"] = 1
 			return 1, nil
 		}))

@@ -2,23 +2,24 @@ package hop
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // An Event is a one-way flag to wait for: unset, then set for ever. Its zero value is ready. It belongs to no loop: set it
 // from anywhere, wait for it anywhere. All methods are safe for concurrent use. It follows Prefect's primitives.Event.
 type Event struct {
 	set     atomic.Bool
-	mu      sync.Mutex
+	mu      turn.Mutex
 	waiters waitList
 	ch      chan struct{}
 }
 
 // Set sets the event and wakes all who wait. It never blocks; a second Set does nothing.
 func (e *Event) Set() {
+	turn.At(turn.Set, e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.set.Swap(true) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // GroupOptions are the options of [WithGroup]; nil stands for the zero value.
@@ -36,7 +36,7 @@ type Group struct {
 	end  context.CancelCauseFunc
 	many manyWait
 
-	mu       sync.Mutex
+	mu       turn.Mutex
 	set      linkSet
 	errs     []error
 	cause    error // why it was cancelled
@@ -281,6 +281,7 @@ func (g *Group) Cancel(cause error) {
 
 // cancel cancels everything once; failed: because something has failed.
 func (g *Group) cancel(cause error, failed bool) {
+	turn.At(turn.Cancel, g)
 	g.mu.Lock()
 	if g.cause != nil {
 		g.mu.Unlock()
@@ -315,6 +316,7 @@ var (
 
 // left is told of a member's end.
 func (g *Group) left(c *Call, n *linkNode) {
+	turn.At(turn.Return, g)
 	state := c.raw()
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {

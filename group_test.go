@@ -150,7 +150,7 @@ var waysIn = map[string]func(t *testing.T, ctx context.Context, f func(context.C
 	"by a member on another place, with a context derived from its own": func(t *testing.T, ctx context.Context, f func(context.Context) (int, error)) {
 		l := newLoop(t, nil)
 		hop.Go(ctx, newPool(t, nil), func(ctx context.Context) (int, error) {
-			ctx, cancel := context.WithTimeout(context.WithValue(ctx, "key", "value"), time.Hour)
+			ctx, cancel := context.WithTimeout(context.WithValue(ctx, userKey{}, "value"), time.Hour)
 			t.Cleanup(cancel)
 			hop.Go(ctx, l, f)
 			return 0, nil
@@ -606,11 +606,11 @@ func TestS34_AContextThatHasEndedBefore(t *testing.T) {
 }
 
 func TestS34_ShieldKeepsTheParentsEndOut(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.WithValue(bg, "key", "value"))
+	ctx, cancel := context.WithCancel(context.WithValue(bg, userKey{}, "value"))
 	cancel()
 	err := withGroup(t, ctx, &hop.GroupOptions{Shield: true}, func(ctx context.Context) error {
-		if ctx.Err() != nil || ctx.Value("key") != "value" {
-			t.Errorf("the context of f: %v, value %v", ctx.Err(), ctx.Value("key"))
+		if ctx.Err() != nil || ctx.Value(userKey{}) != "value" {
+			t.Errorf("the context of f: %v, value %v", ctx.Err(), ctx.Value(userKey{}))
 		}
 		_, err := hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
 			return 0, hop.Sleep(ctx, time.Millisecond)
@@ -708,10 +708,10 @@ func TestS34_DetachOptsOut(t *testing.T) {
 	everywhere(t, func(t *testing.T, on hop.Portal) {
 		var release hop.Event
 		var p *hop.Pending[int]
-		err := withGroup(t, context.WithValue(bg, "key", "value"), nil, func(ctx context.Context) error {
+		err := withGroup(t, context.WithValue(bg, userKey{}, "value"), nil, func(ctx context.Context) error {
 			return hop.WithGroup(ctx, nil, func(ctx context.Context) error {
 				out := hop.Detach(ctx)
-				if hop.CurrentGroup(out) != nil || out.Value("key") != "value" {
+				if hop.CurrentGroup(out) != nil || out.Value(userKey{}) != "value" {
 					t.Error("Detach: the group is still there, or the values are not")
 				}
 				p = hop.Go(out, on, func(ctx context.Context) (int, error) {
@@ -1092,7 +1092,7 @@ func TestGroup_CurrentGroup(t *testing.T) {
 			if inner == nil || inner == outer {
 				t.Error("not the innermost group")
 			}
-			got, err := hop.Do(context.WithValue(ctx, "key", 1), hop.Goroutines, func(ctx context.Context) (*hop.Group, error) {
+			got, err := hop.Do(context.WithValue(ctx, userKey{}, 1), hop.Goroutines, func(ctx context.Context) (*hop.Group, error) {
 				return hop.CurrentGroup(ctx), nil
 			})
 			if got != inner {

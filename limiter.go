@@ -3,9 +3,9 @@ package hop
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
@@ -14,7 +14,7 @@ import (
 type Limiter struct {
 	many manyWait
 
-	mu      sync.Mutex
+	mu      turn.Mutex
 	n       int
 	taken   int
 	holders []*Call // who took, as far as they were calls, and nobody else has released since
@@ -79,6 +79,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 
 // takeFree takes a place for c if one is free and nobody waits for it.
 func (l *Limiter) takeFree(c *Call) bool {
+	turn.At(turn.Set, l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken >= l.n || !l.waiters.empty() {
@@ -114,6 +115,7 @@ func (l *Limiter) Release() {
 	if fb := self(); fb != nil {
 		c = fb.cur.Load()
 	}
+	turn.At(turn.Set, l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken == 0 {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A Local is one value for each loop and each pool worker: a socket, a GL context, a connection that belongs to the thread
@@ -79,7 +79,7 @@ func (l *Local[T]) fill(ctx context.Context, values *localValues, v *localEntry)
 
 // localValues are the values of one place.
 type localValues struct {
-	mu    sync.Mutex
+	mu    turn.Mutex
 	by    map[any]*localEntry
 	order []any // those that are open, in the order in which they have become so: one may stand on those before it
 }

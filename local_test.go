@@ -458,8 +458,8 @@ func TestS39_ALoopThatNeverAskedOpensAndClosesNothing(t *testing.T) {
 
 func TestS39_OpenHasTheContextOfGet(t *testing.T) {
 	l := newLoop(t, nil)
-	local := hop.NewLocal(func(ctx context.Context) (any, error) { return ctx.Value("key"), nil }, nil)
-	v := must(t, hop.Go(context.WithValue(bg, "key", "value"), l, local.Get))
+	local := hop.NewLocal(func(ctx context.Context) (any, error) { return ctx.Value(userKey{}), nil }, nil)
+	v := must(t, hop.Go(context.WithValue(bg, userKey{}, "value"), l, local.Get))
 	if v != "value" {
 		t.Errorf("value %v", v)
 	}

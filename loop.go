@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/timerheap"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // LoopOptions are the options of a [Loop]; nil stands for the zero value.
@@ -53,9 +53,9 @@ type Loop struct {
 	parent *Loop
 	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
 
-	childMu sync.Mutex // one Child at a time; taken before mu
+	childMu turn.Mutex // one Child at a time; taken before mu
 
-	mu       sync.Mutex
+	mu       turn.Mutex
 	children []*Loop
 	guests   []*Loop
 	hooks    []func(context.Context) error
@@ -66,7 +66,6 @@ type Loop struct {
 	driving  bool
 	run      int // counts the Runs
 	ended    *Event
-	inner    bool // stopped by RunLoop or mainthread.Run
 
 	// On the loop only.
 	hook   *Call // the shutdown function that runs
@@ -205,6 +204,7 @@ func (l *Loop) Post(f func()) error {
 	if f == nil {
 		misuse("Post: nil function")
 	}
+	turn.At(turn.Submit, l)
 	if !l.s.send(posted(f), open) {
 		return refuse(ErrStopped, "%v takes no more functions: it stops", l)
 	}

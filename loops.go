@@ -1,6 +1,10 @@
 package hop
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/gohop/hop/internal/turn"
+)
 
 // CurrentLoop returns the loop that the calling goroutine is on, or nil. It follows async-kernel's
 // Caller("CurrentThread") and Prefect's get_running_loop.
@@ -13,7 +17,7 @@ func CurrentLoop() *Loop {
 
 // The running loops.
 var (
-	loopsMu sync.Mutex
+	loopsMu turn.Mutex
 	loops   = map[uint64]*Loop{}
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A Pending is the typed result of a call that may not have finished. It is one allocation together with its [Call].
@@ -106,6 +107,7 @@ func (p *Pending[T]) invoke(ctx context.Context) {
 // settle ends the call with what its function returned. It reports whether it was the first to end it.
 func (p *Pending[T]) settle(v T, err error) bool {
 	c := &p.c
+	turn.At(turn.Return, c)
 	if c.parentErr() != nil {
 		c.parentEnded()
 	}

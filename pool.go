@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // PoolOptions are the options of a [Pool]; nil stands for the zero value.
@@ -39,7 +41,7 @@ type Pool struct {
 
 	// mu guards what follows. Whether a call is handed to an idle worker, whether that worker ends, and whether the call
 	// is queued are decided under it, so no call goes to a worker that ends.
-	mu        sync.Mutex
+	mu        turn.Mutex
 	size      int
 	queue     fifo
 	idle      []*worker // the longest idle first
@@ -161,6 +163,7 @@ func (p *Pool) Post(f func()) error {
 	if f == nil {
 		misuse("Post: nil function")
 	}
+	turn.At(turn.Submit, p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stop != running {

@@ -248,7 +248,7 @@ func TestS31_SetSize(t *testing.T) {
 		must(t, p)
 	}
 	must(t, fifth)
-	release, ps = fill(t, pool, 2)
+	release, _ = fill(t, pool, 2)
 	defer release()
 	hop.Go(bg, pool, value(1))
 	if s := pool.Stats(); s.Running != 2 || s.Queued != 1 {
@@ -405,7 +405,7 @@ func TestS31_AbandonedFunctionsAreCounted(t *testing.T) {
 }
 
 func TestS31_WorkersIsOnePoolForTheProcess(t *testing.T) {
-	if hop.Workers() != hop.Workers() {
+	if first, second := hop.Workers(), hop.Workers(); first != second {
 		t.Error("two pools")
 	}
 	var in sync.WaitGroup

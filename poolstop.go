@@ -3,6 +3,8 @@ package hop
 import (
 	"context"
 	"slices"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // Shutdown stops the pool in order: it accepts no more, but what its unfinished calls still start with their ctx;
@@ -47,6 +49,7 @@ func (p *Pool) Close() error {
 
 // beginStop raises what is asked for.
 func (p *Pool) beginStop(to stopLevel) {
+	turn.At(turn.Stop, p)
 	p.mu.Lock()
 	if p.stop >= to {
 		p.mu.Unlock()

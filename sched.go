@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/timerheap"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A sched runs tasks on one goroutine: a Loop's, or one that waits and runs meanwhile what is sent to it.
@@ -42,7 +42,7 @@ type sched struct {
 
 	suspendedTasks atomic.Int64 // live.n, for others to read
 
-	timersMu sync.Mutex
+	timersMu turn.Mutex
 	timers   timerheap.Heap[timed] // by the time since epoch
 	alarm    *time.Timer
 	alarmAt  time.Duration // what it is set to; 0: nothing
@@ -142,6 +142,7 @@ func (s *sched) next() item {
 		if runtime.GOARCH == "wasm" {
 			runtime.Gosched() // nothing else takes the one thread from a loop that is busy
 		}
+		turn.At(turn.Take, s)
 		if s.box.Refill() {
 			continue
 		}
@@ -159,6 +160,7 @@ func (s *sched) next() item {
 
 // fire acts on the timers that are due.
 func (s *sched) fire() {
+	turn.At(turn.Fire, s)
 	s.timersMu.Lock()
 	defer s.timersMu.Unlock()
 	now := time.Since(s.epoch)
@@ -215,12 +217,6 @@ func (s *sched) stopAlarm() {
 	}
 }
 
-// here reports whether the calling goroutine is one of the sched's tasks.
-func (s *sched) here() bool {
-	fb := self()
-	return fb != nil && fb.s == s
-}
-
 // How long the driver looks for more before it sleeps. A locked thread spins: see wait.go; when that has been in vain several
 // times in a row it stops, but for a try from time to time, until one is of use again. Another goroutine lets others
 // run a few times instead: it is they who send.
@@ -259,6 +255,9 @@ func (s *sched) sleep() bool {
 
 // spin watches the mailbox for a moment; true: something has come.
 func (s *sched) spin() bool {
+	if turn.Directed() {
+		return false
+	}
 	tail := s.box.Tail()
 	if s.loop == nil || !s.loop.o.Thread {
 		for range driverYields {

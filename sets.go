@@ -2,7 +2,8 @@ package hop
 
 import (
 	"context"
-	"sync"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // What calls join: groups and trackers. A context knows them as a chain of links, innermost first; a call takes the
@@ -16,7 +17,7 @@ type link struct {
 
 // A linkSet is the live calls of one group or tracker, in the order of their joining.
 type linkSet struct {
-	lock        *sync.Mutex
+	lock        *turn.Mutex
 	first, last *linkNode
 	n           int
 }
@@ -157,7 +158,7 @@ func (c *Call) left() {
 // A Tracker is the live set of the calls made under one context, nothing more: for shutdown and diagnostics. It is safe
 // for concurrent use. It follows async-kernel's PendingTracker.
 type Tracker struct {
-	mu  sync.Mutex
+	mu  turn.Mutex
 	set linkSet
 }
 

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A stall reports tasks that keep their loop too long.
@@ -23,7 +24,7 @@ type stall struct {
 	resting  atomic.Bool   // the loop sleeps
 	set      atomic.Bool   // the timer is
 
-	mu       sync.Mutex
+	mu       turn.Mutex
 	timer    *time.Timer
 	seen     uint64
 	since    time.Duration // how long begun has been seen

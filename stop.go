@@ -7,6 +7,7 @@ import (
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // How a loop stops.
@@ -113,6 +114,7 @@ func (l *Loop) Stopped() <-chan struct{} {
 
 // beginStop raises what is asked for.
 func (l *Loop) beginStop(to stopLevel) {
+	turn.At(turn.Stop, l)
 	l.mu.Lock()
 	if l.stop >= to {
 		l.mu.Unlock()
@@ -144,6 +146,7 @@ func (l *Loop) beginStop(to stopLevel) {
 
 // stopBelow stops the children and guests, and tells the loop.
 func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
+	turn.At(turn.Stop, l)
 	for _, b := range below {
 		b.beginStop(to)
 	}
@@ -265,6 +268,7 @@ func (l *Loop) runHook(what string, f func(context.Context) error) {
 
 // gone ends the stop: nothing of the loop is left.
 func (l *Loop) gone() {
+	turn.At(turn.Stop, l)
 	if l.s.stall != nil {
 		l.s.stall.stop()
 	}

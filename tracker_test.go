@@ -85,7 +85,7 @@ func TestTrack_HasWhatTheCallsMakeToo(t *testing.T) {
 				deepest.Resolve(hop.CurrentCall(ctx))
 				return 0, release.Wait(ctx)
 			}
-			return hop.Go(context.WithValue(ctx, "key", n), ons[n%3], nest(n-1)).Wait(ctx)
+			return hop.Go(context.WithValue(ctx, userKey{}, n), ons[n%3], nest(n-1)).Wait(ctx)
 		}
 	}
 	p := hop.Go(ctx, l, nest(6))
@@ -165,7 +165,7 @@ func TestTrack_DetachOptsOut(t *testing.T) {
 }
 
 func TestDetach_KeepsTheValuesAndLeavesTheCancellation(t *testing.T) {
-	ctx, cancel := context.WithDeadline(context.WithValue(bg, "key", "value"), time.Now().Add(time.Hour))
+	ctx, cancel := context.WithDeadline(context.WithValue(bg, userKey{}, "value"), time.Now().Add(time.Hour))
 	cancel()
 	p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (*hop.Call, error) { return hop.CurrentCall(hop.Detach(ctx)), nil })
 	if c := must(t, p); c != p.Call() {
@@ -175,7 +175,7 @@ func TestDetach_KeepsTheValuesAndLeavesTheCancellation(t *testing.T) {
 	if _, ok := ctx.Deadline(); ok || ctx.Err() != nil || ctx.Done() != nil || context.Cause(ctx) != nil {
 		t.Error("the cancellation is still there")
 	}
-	if ctx.Value("key") != "value" {
+	if ctx.Value(userKey{}) != "value" {
 		t.Error("the values are gone")
 	}
 	mustPanic(t, func() { var none context.Context; hop.Detach(none) })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/timerheap"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // Every wait of this package goes through this file: for a call, a group, an event, a limiter, a timer, a channel.
@@ -76,6 +77,7 @@ func (w *wait) standing() bool {
 // wakeAs ends the wait if it is the seq-th and still stands.
 func (w *wait) wakeAs(seq uint64, why phase) bool {
 	for {
+		turn.Race(w)
 		old := w.state.Load()
 		if old>>phaseBits != seq {
 			return false
@@ -115,6 +117,7 @@ func (w *wait) endFor(c *Call) {
 // poke makes a goroutine that waits look for something to run.
 func (w *wait) poke() {
 	for {
+		turn.Race(w)
 		old := w.state.Load()
 		switch phase(old & phaseMask) {
 		case armed:
@@ -175,6 +178,7 @@ func (w *wait) finish() {
 // its way and must be received.
 func (w *wait) abort() {
 	for {
+		turn.Race(w)
 		old := w.state.Load()
 		switch phase(old & phaseMask) {
 		case armed, poked:
@@ -193,6 +197,13 @@ func (w *wait) abort() {
 
 // block waits until the wait is ended, and says by what. ctx ends it.
 func (w *wait) block(ctx context.Context) phase {
+	turn.At(turn.Block, w)
+	why := w.blockWhere(ctx)
+	turn.At(turn.Resume, w)
+	return why
+}
+
+func (w *wait) blockWhere(ctx context.Context) phase {
 	if fb := w.fb; fb != nil {
 		if c := fb.cur.Load(); c != nil && (c.has(flagHeld) || len(fb.under) > 0) {
 			fb.stepAside()
@@ -244,6 +255,7 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 	}
 	done := ctx.Done()
 	for {
+		turn.Race(w)
 		old := w.state.Load()
 		switch p := phase(old & phaseMask); p {
 		case poked:
@@ -252,6 +264,7 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 			}
 			// Armed again first: what is sent while it runs what was sent must poke again.
 			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed)) {
+				turn.At(turn.Resume, w)
 				w.pump.runSent()
 			}
 			continue
@@ -306,7 +319,7 @@ func (w *wait) spin() phase {
 // maySpin reserves a place among those who spin.
 func maySpin() bool {
 	n := processors()
-	if n < 2 {
+	if n < 2 || turn.Directed() {
 		return false
 	}
 	if spinners.Add(1) > int32(n) {

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A Waiter is a portal to a goroutine that is blocked waiting: in [Waiter.Wait], it runs what was and is submitted until the call it
@@ -21,7 +21,7 @@ type Waiter struct {
 	s    *sched // runs what was submitted, on the goroutine that waits
 	many manyWait
 
-	mu      sync.Mutex // taken after a call's
+	mu      turn.Mutex // taken after a call's
 	call    *Call      // what it waits for
 	w       *wait      // the wait of the goroutine that blocks
 	wanted  bool       // there is something to run and nobody blocks

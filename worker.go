@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/thread"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A worker is a goroutine of a pool, or an OS thread. What it is to the pool's counts, under the pool's mu:
@@ -78,6 +79,7 @@ func (w *worker) main() {
 // next returns what to run after a function has returned; nil: nothing, and the worker is idle or gone.
 func (w *worker) next() item {
 	p := w.p
+	turn.At(turn.Idle, w)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running--
@@ -105,6 +107,7 @@ func (w *worker) end() {
 }
 
 func (w *worker) ended() {
+	turn.At(turn.Idle, w)
 	w.fb.leave()
 	p := w.p
 	p.mu.Lock()
@@ -193,6 +196,7 @@ func (p *Pool) reapLater() {
 
 // reap ends the workers that have been idle for IdleTimeout.
 func (p *Pool) reap() {
+	turn.At(turn.Idle, p)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reaping = false

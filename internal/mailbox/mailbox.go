@@ -7,8 +7,9 @@
 package mailbox
 
 import (
-	"sync"
 	"sync/atomic"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // batch bounds how much is taken at once, so that a receiver with much to do still looks at its clock.
@@ -20,7 +21,7 @@ type Level uint8
 // A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Tail may be called from anywhere; the
 // other methods are the receiver's.
 type Box[T any] struct {
-	mu     sync.Mutex
+	mu     turn.Mutex
 	level  Level
 	asleep bool
 	ring   []T           // len is a power of two

@@ -1,0 +1,47 @@
+//go:build hopexplore
+
+package turn
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Fine reports whether locks and races inside hop are points too.
+const Fine = true
+
+// A Mutex is a lock of hop's that a director can see.
+type Mutex struct {
+	mu   sync.Mutex
+	held atomic.Bool
+}
+
+// Free reports whether nobody holds the lock.
+func (m *Mutex) Free() bool { return !m.held.Load() }
+
+func (m *Mutex) Lock() {
+	for Directed() {
+		At(Lock, m)
+		if m.TryLock() {
+			return
+		}
+	}
+	m.mu.Lock()
+	m.held.Store(true)
+}
+
+func (m *Mutex) TryLock() bool {
+	if !m.mu.TryLock() {
+		return false
+	}
+	m.held.Store(true)
+	return true
+}
+
+func (m *Mutex) Unlock() {
+	m.held.Store(false)
+	m.mu.Unlock()
+}
+
+// Race is called before a word that decides a race is changed.
+func Race(on any) { At(Swap, on) }
