@@ -869,8 +869,9 @@ func TestS9_ManyWaitersOnOnePending(t *testing.T) {
 	for _, w := range tasks {
 		untilWaiting(t, w.Call())
 	}
-	// A suspended task is a coroutine, which NumGoroutine counts; more than one each would be a helper for the wait.
-	if g := runtime.NumGoroutine() - before; g > n+20 {
+	// A suspended task is a coroutine, which NumGoroutine counts, and the loop keeps up to 64 idle ones; more than one each would be a
+	// helper for the wait.
+	if g := runtime.NumGoroutine() - before; g > n+100 {
 		t.Errorf("%d waiting tasks take %d goroutines", n, g)
 	}
 	for range 20 {

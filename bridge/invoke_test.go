@@ -42,6 +42,7 @@ func TestInvokeTakesAFunctionOfAnyShape(t *testing.T) {
 			{"both, and the error", func() (int, error) { return 1, errWhy }, nil, 1, errWhy},
 			{"several", func() (int, string) { return 1, "a" }, nil, []any{1, "a"}, nil},
 			{"several and an error", func() (int, string, error) { return 1, "a", errWhy }, nil, []any{1, "a"}, errWhy},
+			//lint:ignore ST1008 the function has it elsewhere than last
 			{"an error that is not last", func() (error, int) { return errWhy, 1 }, nil, []any{errWhy, 1}, nil},
 			{"an error of its own type", func() *hop.PanicError { return nil }, nil, (*hop.PanicError)(nil), nil},
 			{"any", func() any { return "a" }, nil, "a", nil},

@@ -113,17 +113,6 @@ func wantState(t testing.TB, p *hop.Pending[int], want hop.State) {
 	}
 }
 
-// wantPanic fails the test unless f panics with a value that is an error which Is target.
-func wantPanic(t testing.TB, target error, f func()) {
-	t.Helper()
-	defer func() {
-		t.Helper()
-		err, _ := recover().(error)
-		wantIs(t, err, target)
-	}()
-	f()
-}
-
 // counted is a source of calls that tells how many have been pulled.
 func counted(pulled *int, calls ...*hop.Pending[int]) iter.Seq[*hop.Pending[int]] {
 	return func(yield func(*hop.Pending[int]) bool) {

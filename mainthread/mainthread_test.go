@@ -232,7 +232,8 @@ func TestRun_TwiceIsAMismatch(t *testing.T) {
 
 func TestRun_MisusePanics(t *testing.T) {
 	for what, f := range map[string]func(){
-		"nil context":  func() { mainthread.Run(nil, func(context.Context) error { return nil }) }, //nolint:staticcheck // the point
+		//lint:ignore SA1012 it is to panic
+		"nil context":  func() { mainthread.Run(nil, func(context.Context) error { return nil }) },
 		"nil function": func() { mainthread.Run(context.Background(), nil) },
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -484,8 +484,10 @@ func TestKernelCaller_Cancel(t *testing.T) {
 			p := hop.Go(bg, l, forever)
 			untilWaiting(t, p.Call())
 			from(func() {
-				if !p.Cancel(message) || !p.Cancel(message) { // twice
-					t.Error("Cancel: false")
+				for range 2 {
+					if !p.Cancel(message) {
+						t.Error("Cancel: false")
+					}
 				}
 			})
 			err := waitErr(t, p)

@@ -86,6 +86,7 @@ var breakDown = map[string]struct {
 			t.Errorf("%v (%T)", err, err)
 		}
 	}},
+	//lint:ignore SA5000 it is to panic
 	"runtime error": {func(context.Context) (int, error) { var m map[int]int; m[1] = 1; return 0, nil }, func(t *testing.T, err error) {
 		t.Helper()
 		var r runtime.Error

@@ -85,7 +85,7 @@ func needs(what string, err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: %w: it takes root, or the capabilities CAP_SYS_ADMIN and CAP_NET_ADMIN: use sudo, or, where the system "+
-			"lets users have namespaces of their own: unshare --user --map-root-user --net go run .", what, err)
+			"lets users have namespaces of their own, \"unshare --user --map-root-user --net go run .\"", what, err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%s: %w: it takes a Linux kernel with network namespaces, veth and bridge (modprobe veth bridge)", what, err)
 	}

@@ -173,7 +173,7 @@ func contents(t *testing.T, path string) map[string]int64 {
 		t.Fatal(err)
 	}
 	defer s.close(ctx)
-	paths, err := query(ctx, s, func(ctx context.Context, c *sql.Conn) (map[string]int64, error) {
+	_, err = query(ctx, s, func(ctx context.Context, c *sql.Conn) (map[string]int64, error) {
 		var ok string
 		if err := c.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&ok); err != nil || ok != "ok" {
 			return nil, fmt.Errorf("integrity check: %s %w", ok, err)
@@ -187,7 +187,7 @@ func contents(t *testing.T, path string) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths = make(map[string]int64)
+	paths := make(map[string]int64)
 	for _, f := range files {
 		paths[f.path] = f.size
 	}

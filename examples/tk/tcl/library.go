@@ -41,7 +41,7 @@ type library struct {
 // An event is C's struct Tcl_Event.
 type event struct {
 	proc uintptr
-	next uintptr
+	_    uintptr // the next one: Tcl's
 }
 
 const (
