@@ -56,49 +56,53 @@ func (s State) Done() bool { return s >= Succeeded }
 type Call struct {
 	st      atomic.Uint32            // a State in the low four bits, flags above
 	mu      turn.Mutex               // guards what follows, where it is not said otherwise
+	pc      code                     // the place in the source that made the call; set once
+	fn      code                     // its function's entry; set once
 	waiters waitList                 // who waits until the call is done
 	x       atomic.Pointer[callMore] // what few calls need; set once
 	fb      atomic.Pointer[fiber]    // the goroutine that runs the function; set by it
 	impl    callImpl                 // the Pending; set once
 	parent  context.Context          // the submitter's; set once
 	portal  Portal
-	err     error // set once, before the state is final
 	sets    *link // the groups and trackers it is made in; set once
 	from    *sched
-	pc      uintptr // the place in the source that made the call; set once
-	fn      uintptr // its function's entry; set once
 }
 
-// callMore is what few calls need.
+// callMore is what some calls need: those that somebody looks at in another way than by waiting, that are in a group, or did
+// not succeed. A million calls may be alive at once, so this and Call are laid out to fill a size class of the allocator.
 type callMore struct {
+	name     string
+	err      error                    // set once, before the state is final
+	cause    error                    // why it was first asked to cancel
+	ctxDone  chan struct{}            // of its context; made when somebody asks
+	kids     kidList                  // what is told when the call's context ends
+	unhook   func()                   // takes back what hook has done
+	onDone   *doneFunc                // functions to run at the end, the latest first
+	doneCh   chan struct{}            // closed at the end
+	nodes    *linkNode                // where it is in its groups and trackers
+	rare     atomic.Pointer[callRare] // set once
+	dead     uint16                   // how many of onDone were taken back
+	hooked   bool                     // the parent's end will be told
+	ctxEnded bool                     // ctxDone is closed
+}
+
+// callRare is what few calls need.
+type callRare struct {
 	id          atomic.Uint64
-	name        string
 	meta        []metaEntry
 	timeout     time.Duration
-	undelivered any // func(T)
-
-	cause     error         // why it is asked to cancel
-	first     error         // the first of several causes
-	ctxDone   chan struct{} // of its context; made when somebody asks
-	ctxEnded  bool          // and closed
-	left      *atomic.Bool  // ctxDone was closed, where a weak hook may do that too
-	until     time.Time     // when Timeout is up; from start
-	timer     *time.Timer   // of Timeout
-	kids      kidList       // what is told when the call's context ends
-	unhook    func()        // takes back what hook has done
-	hooked    bool          // the parent's end will be told
-	onDone    []*doneFunc   // functions to run at the end
-	dead      int           // how many of them were taken back
-	doneCh    chan struct{} // closed at the end
-	onCancel  []func(error) // a promise's
-	returned  bool          // the function of an abandoned call has returned
-	forReturn waitList      // who waits for that
-	queue     *atomic.Int64 // the queue that the call still counts in
-	waiter    *Waiter       // the goroutine that waits for the call and runs what is sent to it
-	unlooked  *unlooked     // a failure that nobody may look at
-	nodes     *linkNode     // where it is in its groups and trackers
-	held      *heldCall     // its places in Groups with a Limit
-	delay     *delayed      // its timer
+	until       time.Time     // when Timeout is up; from start
+	timer       *time.Timer   // of Timeout
+	undelivered any           // func(T)
+	causes      error         // all of why it was asked to cancel, where there are several
+	left        *atomic.Bool  // ctxDone was closed, where a weak hook may do that too
+	onCancel    []func(error) // a promise's
+	forReturn   waitList      // who waits until the function of an abandoned call has returned
+	returned    bool          // it has
+	queue       *atomic.Int64 // the queue that the call still counts in
+	waiter      *Waiter       // the goroutine that waits for the call and runs what is sent to it
+	unlooked    *unlooked     // a failure that nobody may look at
+	held        *heldCall     // its places in Groups with a Limit
 }
 
 // callImpl is the part of a Pending that knows its type.
@@ -106,6 +110,7 @@ type callImpl interface {
 	invoke(ctx context.Context)
 	release()
 	takes(onUndelivered any) bool
+	delay() *delayed // its timer; nil: it has none
 }
 
 // Flags beside the state.
@@ -124,6 +129,7 @@ const (
 	flagLabels                      // the context carries profile labels
 	flagMembers                     // left must be told at the end
 	flagHeld                        // is in a group with a Limit
+	flagDelayed                     // has a timer of its loop's
 )
 
 func (c *Call) set(flag uint32)      { c.st.Or(flag) }
@@ -164,12 +170,31 @@ func (c *Call) more() *callMore {
 	return x
 }
 
+// rare returns more().rare, made if there is none. It needs what more does.
+func (c *Call) rare() *callRare {
+	x := c.more()
+	r := x.rare.Load()
+	if r == nil {
+		r = new(callRare)
+		x.rare.Store(r)
+	}
+	return r
+}
+
+// hasRare returns what rare has made, nil if it has made nothing.
+func (c *Call) hasRare() *callRare {
+	if x := c.x.Load(); x != nil {
+		return x.rare.Load()
+	}
+	return nil
+}
+
 // init makes c, which is still unknown to others.
 func (c *Call) init(ctx context.Context, impl callImpl, fn, pc uintptr, opts []Option) {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	c.impl, c.parent, c.fn, c.pc = impl, ctx, fn, pc
+	c.impl, c.parent, c.fn, c.pc = impl, ctx, codeAt(fn), codeAt(pc)
 	if fb := self(); fb != nil {
 		c.from = fb.s
 	}
@@ -208,10 +233,24 @@ func (c *Call) Err() error {
 	if !c.settled() {
 		return refuse(ErrNotDone, "%v is not done: Wait for it", c)
 	}
-	if c.err != nil {
+	return c.seen()
+}
+
+// failure returns the error of a call that is done, nil if it succeeded.
+func (c *Call) failure() error {
+	if c.raw() == Succeeded {
+		return nil
+	}
+	return c.x.Load().err
+}
+
+// seen is failure for a user's eyes.
+func (c *Call) seen() error {
+	err := c.failure()
+	if err != nil {
 		c.look()
 	}
-	return c.err
+	return err
 }
 
 // State returns where the call is in its life.
@@ -229,7 +268,7 @@ func (c *Call) State() State {
 // ID returns a number that no other call of the process has.
 func (c *Call) ID() uint64 {
 	c.mu.Lock()
-	x := c.more()
+	x := c.rare()
 	c.mu.Unlock()
 	if id := x.id.Load(); id != 0 {
 		return id
@@ -248,7 +287,7 @@ func (c *Call) Name() string {
 	if c.has(flagPromise) {
 		return "promise"
 	}
-	if f := runtime.FuncForPC(c.fn); f != nil {
+	if f := runtime.FuncForPC(c.fn.pc()); f != nil {
 		return f.Name()
 	}
 	return "?"
@@ -266,7 +305,7 @@ func (c *Call) Portal() Portal {
 
 // Meta returns the value that the option [Meta] gave for key, or nil.
 func (c *Call) Meta(key any) any {
-	if x := c.x.Load(); x != nil {
+	if x := c.hasRare(); x != nil {
 		for i := len(x.meta) - 1; i >= 0; i-- {
 			if x.meta[i].key == key {
 				return x.meta[i].value

@@ -96,17 +96,18 @@ func (c *Call) start(fb *fiber) bool {
 		c.mu.Unlock()
 		return true
 	}
-	c.leaveQueue(x)
+	rare := x.rare.Load()
+	c.leaveQueue()
 	c.mu.Unlock()
-	if x.timeout > 0 {
-		c.startTimeout()
+	if rare != nil && rare.timeout > 0 {
+		c.startTimeout(rare)
 	}
 	return true
 }
 
-// leaveQueue stops counting the call in the queue it is in.
-func (c *Call) leaveQueue(x *callMore) {
-	if x.queue != nil {
+// leaveQueue stops counting the call in the queue it is in. It needs mu.
+func (c *Call) leaveQueue() {
+	if x := c.hasRare(); x != nil && x.queue != nil {
 		x.queue.Add(-1)
 		x.queue = nil
 	}
@@ -143,7 +144,7 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 		c.move(Queued)
 	}
 	if queue != nil {
-		c.more().queue = queue
+		c.rare().queue = queue
 	}
 	return true, nil
 }
@@ -159,9 +160,7 @@ func (c *Call) unaccept() {
 	if c.raw() == Queued {
 		c.move(Created)
 	}
-	if x := c.x.Load(); x != nil {
-		c.leaveQueue(x)
-	}
+	c.leaveQueue()
 }
 
 // finish ends the call; false: it has ended before.
@@ -177,17 +176,18 @@ func (c *Call) finish(state State, err error) bool {
 
 // finishLocked ends the call, wakes who waits and runs what is to run then. It is entered with mu held, and releases it.
 func (c *Call) finishLocked(state State, err error) {
-	var fs []*doneFunc
-	c.err = err
-	x := c.x.Load()
-	if state == Failed && c.waiters.empty() && !c.has(flagLooked) {
-		x = c.more()
-		c.mayStayUnseen(x)
+	var fs *doneFunc
+	if err != nil {
+		c.more().err = err
 	}
+	if state == Failed && c.waiters.empty() && !c.has(flagLooked) {
+		c.mayStayUnseen(err)
+	}
+	x := c.x.Load()
 	c.move(state)
 	c.waiters.wakeAll()
 	if x != nil {
-		c.leaveQueue(x)
+		c.leaveQueue()
 		fs, x.onDone = x.onDone, nil
 		if x.doneCh != nil {
 			close(x.doneCh)
@@ -195,13 +195,13 @@ func (c *Call) finishLocked(state State, err error) {
 		c.unhookDone(x)
 	}
 	c.mu.Unlock()
-	if x != nil && x.delay != nil {
-		x.delay.drop()
+	if c.has(flagDelayed) {
+		c.impl.delay().drop()
 	}
 	if c.has(flagMembers) {
 		c.left()
 	}
-	if len(fs) > 0 {
+	if fs != nil {
 		c.runDone(fs)
 	}
 }

@@ -57,7 +57,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	}
 	if pump {
 		w.pump = c
-		if x := c.x.Load(); x != nil && x.waiter != nil {
+		if x := c.hasRare(); x != nil && x.waiter != nil {
 			x.waiter.attach(w)
 		}
 	}
@@ -168,7 +168,7 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 		w.onCall.Store(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		x := c.more()
+		x := c.rare()
 		if x.returned {
 			return false
 		}
@@ -177,6 +177,6 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 	}, func(w *wait) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.more().forReturn.remove(w)
+		c.rare().forReturn.remove(w)
 	})
 }

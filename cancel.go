@@ -49,10 +49,14 @@ func (c *Call) timeUp() { c.cancel(context.DeadlineExceeded, flagTimeout) }
 
 // endedBy returns why the call can only end cancelled, nil if it need not. It needs mu.
 func (c *Call) endedBy() error {
-	if c.has(flagCancel) {
-		return c.x.Load().cause
+	if !c.has(flagCancel) {
+		return nil
 	}
-	return nil
+	x := c.x.Load()
+	if r := x.rare.Load(); r != nil && r.causes != nil {
+		return r.causes
+	}
+	return x.cause
 }
 
 // cancel asks the call to end with cause; how is flagTimeout where a deadline asks.
@@ -66,18 +70,20 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	}
 	x := c.more()
 	if c.has(flagCancel) {
-		if !errors.Is(x.cause, cause) && cause != context.Canceled {
-			x.cause = errors.Join(x.cause, cause)
+		if all := c.endedBy(); !errors.Is(all, cause) && cause != context.Canceled {
+			c.rare().causes = errors.Join(all, cause)
 		}
 		c.mu.Unlock()
 		return true
 	}
-	x.cause, x.first = cause, cause
+	x.cause = cause
 	c.set(flagCancel | how)
 	x.endDone()
 	kids := x.kids.take()
-	asks := x.onCancel
-	x.onCancel = nil
+	var asks []func(error)
+	if r := x.rare.Load(); r != nil {
+		asks, r.onCancel = r.onCancel, nil
+	}
 	switch {
 	case state < Running && len(asks) == 0:
 		c.impl.release()
@@ -104,7 +110,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 func (c *Call) cameBack(fb *fiber) {
 	turn.At(turn.Return, c)
 	c.mu.Lock()
-	x := c.more()
+	x := c.rare()
 	x.returned = true
 	x.forReturn.wakeAll()
 	c.mu.Unlock()
@@ -112,10 +118,9 @@ func (c *Call) cameBack(fb *fiber) {
 }
 
 // startTimeout starts the clock of Timeout.
-func (c *Call) startTimeout() {
+func (c *Call) startTimeout(x *callRare) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x := c.more()
 	x.until = time.Now().Add(x.timeout)
 	x.timer = time.AfterFunc(x.timeout, c.timeUp)
 }
@@ -131,10 +136,10 @@ type callContext Call
 func (cc *callContext) Deadline() (time.Time, bool) {
 	c := (*Call)(cc)
 	d, ok := c.parent.Deadline()
-	if x := c.x.Load(); x != nil {
+	if c.x.Load() != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !x.until.IsZero() && (!ok || x.until.Before(d)) {
+		if x := c.hasRare(); x != nil && !x.until.IsZero() && (!ok || x.until.Before(d)) {
 			return x.until, true
 		}
 	}
@@ -161,7 +166,7 @@ func (cc *callContext) Done() <-chan struct{} {
 func (x *callMore) endDone() {
 	if x.ctxDone != nil && !x.ctxEnded {
 		x.ctxEnded = true
-		if x.left == nil || x.left.CompareAndSwap(false, true) {
+		if r := x.rare.Load(); r == nil || r.left == nil || r.left.CompareAndSwap(false, true) {
 			close(x.ctxDone)
 		}
 	}
@@ -226,7 +231,7 @@ func (cc *callContext) Value(key any) any {
 		cause := context.Cause(c.liveParent())
 		if c.has(flagCancel) {
 			c.mu.Lock()
-			cause = c.x.Load().first
+			cause = c.x.Load().cause
 			c.mu.Unlock()
 		}
 		ended, end := context.WithCancelCause(context.Background())

@@ -266,7 +266,7 @@ func (g *graph) hops(cycle []edge) []Wait {
 	for i, e := range cycle {
 		top := fb.cur.Load()
 		if on != nil && on != top {
-			hops = append(hops, hop(on, top.pc))
+			hops = append(hops, hop(on, top.pc.pc()))
 			below = below || i == 0
 		}
 		hops = append(hops, hop(top, fb.wait.pc.Load()))

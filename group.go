@@ -321,11 +321,11 @@ func (g *Group) left(c *Call, n *linkNode) {
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
 		c.look()
-		g.errs = append(g.errs, c.err)
+		g.errs = append(g.errs, c.failure())
 	}
 	g.mu.Unlock()
 	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
-		g.cancel(c.err, state == Failed)
+		g.cancel(c.failure(), state == Failed)
 	}
 	g.release(c)
 	// Only now: who finds the group without members finds what they have left behind.

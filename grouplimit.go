@@ -34,7 +34,7 @@ func (c *Call) hold(on Portal) (kept bool, err error) {
 		return false, nil
 	}
 	c.mu.Lock()
-	x := c.more()
+	x := c.rare()
 	if h := x.held; h != nil {
 		through := h.through
 		c.mu.Unlock()
@@ -104,7 +104,10 @@ func (c *Call) held() *heldCall {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.x.Load().held
+	if x := c.hasRare(); x != nil {
+		return x.held
+	}
+	return nil
 }
 
 // release gives back the place of a member that has ended.

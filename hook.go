@@ -188,9 +188,9 @@ func (c *Call) hook() {
 
 // unhookDone takes the hook back when the call is done and has nobody to tell any more. It needs mu.
 func (c *Call) unhookDone(x *callMore) {
-	if x.timer != nil {
-		x.timer.Stop()
-		x.timer = nil
+	if r := x.rare.Load(); r != nil && r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
 	}
 	if !x.hooked || !x.kids.empty() {
 		return
@@ -205,9 +205,12 @@ func (c *Call) unhookDone(x *callMore) {
 
 // leaveBehind sees to it that who has the Done of the call, which has ended, still hears of the parent's end. It needs mu.
 func (x *callMore) leaveBehind(c *Call) {
-	if x.ctxDone != nil && !x.ctxEnded && x.left == nil {
-		x.left = new(atomic.Bool)
-		go hookChannel(c.liveParent(), x.ctxDone, x.left)
+	if x.ctxDone == nil || x.ctxEnded {
+		return
+	}
+	if r := c.rare(); r.left == nil {
+		r.left = new(atomic.Bool)
+		go hookChannel(c.liveParent(), x.ctxDone, r.left)
 	}
 }
 

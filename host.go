@@ -127,14 +127,12 @@ func (l *Loop) strand(cause error) {
 	l.stop = finished
 	hooks := len(l.hooks)
 	var calls []*Call
-	for t := range l.delayed {
-		calls = append(calls, t.c)
-	}
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	s := l.s
 	s.closing.Store(true)
 	s.box.Raise(dead)
+	calls = append(calls, s.delayedCalls()...)
 	l.eachQueued(func(c *Call) { calls = append(calls, c) })
 	var lost []string
 	for c := s.live.first; c != nil; c = c.nextLive {

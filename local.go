@@ -198,11 +198,11 @@ func (ls *localValues) close(context.Context) error {
 		if v.close == nil {
 			continue
 		}
-		if p := runDoneFuncs([]*doneFunc{{func() {
+		if p := runDoneFuncs(&doneFunc{f: func() {
 			if err := v.close(); err != nil {
 				errs = append(errs, err)
 			}
-		}}}); p != nil {
+		}}); p != nil {
 			errs = append(errs, p)
 		}
 	}

@@ -61,7 +61,6 @@ type Loop struct {
 	hooks    []func(context.Context) error
 	stop     stopLevel // what was asked for
 	below    bool      // children and guests have stopped
-	delayed  map[*delayed]struct{}
 	driver   uint64 // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	run      int // counts the Runs
@@ -226,53 +225,49 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	if !some || err != nil {
 		return err
 	}
-	t := &delayed{c: c, l: l}
+	t := c.impl.delay()
+	t.l = l
+	c.set(flagDelayed)
 	l.mu.Lock()
 	if l.stop != running {
 		l.mu.Unlock()
+		c.st.And(^uint32(flagDelayed))
 		c.unaccept()
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 	}
-	if l.delayed == nil {
-		l.delayed = make(map[*delayed]struct{})
+	if !c.done() {
+		l.s.startTimer(&t.timer, c, d) // under mu: a stop that comes later finds it
 	}
-	l.delayed[t] = struct{}{}
 	l.mu.Unlock()
-	c.mu.Lock()
-	c.more().delay = t
-	over := c.isDone()
-	c.mu.Unlock()
-	if !over {
-		l.s.startTimer(&t.timer, t, d)
-	}
 	if c.done() {
 		t.drop()
 	}
 	return nil
 }
 
-// A delayed call waits for its time.
+// A delayed call waits for its time. This is part of what After allocates.
 type delayed struct {
 	timer timerheap.Timer[timed]
-	c     *Call
 	l     *Loop
 }
 
-func (t *delayed) due(s *sched) {
-	t.forget()
-	s.send(t.c, internal)
-}
+// due sends a delayed call into the mailbox.
+func (c *Call) due(s *sched) { s.send(c, internal) }
 
 // drop takes the timer back: the call has ended.
-func (t *delayed) drop() {
-	t.l.s.stopTimer(&t.timer)
-	t.forget()
-}
+func (t *delayed) drop() { t.l.s.stopTimer(&t.timer) }
 
-func (t *delayed) forget() {
-	t.l.mu.Lock()
-	delete(t.l.delayed, t)
-	t.l.mu.Unlock()
+// delayedCalls returns the calls of After that are not due yet, in the order of their times.
+func (s *sched) delayedCalls() []*Call {
+	var calls []*Call
+	s.timersMu.Lock()
+	defer s.timersMu.Unlock()
+	for _, v := range s.timers.Sorted() {
+		if c, ok := v.(*Call); ok {
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 // Here reports whether the calling goroutine is on the loop: runs one of its tasks, or is the goroutine of its host.

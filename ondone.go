@@ -5,7 +5,7 @@ import (
 )
 
 // runDone runs the functions of OnDone where a loop, a pool or a cancel ended the call.
-func (c *Call) runDone(fs []*doneFunc) {
+func (c *Call) runDone(fs *doneFunc) {
 	if c.has(flagPromise) && c.raw() != Cancelled {
 		// Resolve and Reject take their panics themselves.
 		if p := runDoneFuncs(fs); p != nil {
@@ -18,40 +18,61 @@ func (c *Call) runDone(fs []*doneFunc) {
 	}
 }
 
-type doneFunc struct{ f func() } // f nil: taken back
+// A doneFunc is one function in a list, the latest first.
+type doneFunc struct {
+	c    *Call
+	f    func() // nil: taken back
+	next *doneFunc
+}
 
-// runDoneFuncs runs each, whatever the others do, and returns the first panic; further ones are only logged.
-func runDoneFuncs(fs []*doneFunc) (first *PanicError) {
-	for i, d := range fs {
-		func() {
-			returned := false
-			defer func() {
-				if returned {
-					return
-				}
-				if r := recover(); r != nil {
-					p := &PanicError{Value: r, Stack: debug.Stack()}
-					if first == nil {
-						first = p
-					} else {
-						logger(nil).Error("hop: another OnDone function panicked too", "panic", p.Value, "stack", string(p.Stack))
-					}
-					return
-				}
-				runDoneFuncs(fs[i+1:]) // runtime.Goexit ends this goroutine: the rest is for now or never
-			}()
-			if d.f != nil {
-				d.f()
-			}
-			returned = true
-		}()
+// runDoneFuncs runs each, the earliest first, whatever the others do, and returns the first panic; further ones are only
+// logged.
+func runDoneFuncs(latest *doneFunc) (first *PanicError) {
+	var fs *doneFunc // turned round
+	for d := latest; d != nil; {
+		next := d.next
+		d.next, fs = fs, d
+		d = next
+	}
+	for fs != nil {
+		d := fs
+		fs = d.next
+		if d.f != nil {
+			d.run(&first, fs)
+		}
 	}
 	return first
 }
 
+// run runs d's function, and the rest if that ends its goroutine.
+func (d *doneFunc) run(first **PanicError, rest *doneFunc) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if r := recover(); r != nil {
+			p := &PanicError{Value: r, Stack: debug.Stack()}
+			if *first == nil {
+				*first = p
+			} else {
+				logger(nil).Error("hop: another OnDone function panicked too", "panic", p.Value, "stack", string(p.Stack))
+			}
+			return
+		}
+		for d := rest; d != nil; d = d.next { // runtime.Goexit ends this goroutine: the rest is for now or never
+			if d.f != nil {
+				d.run(first, d.next)
+			}
+		}
+	}()
+	d.f()
+	returned = true
+}
+
 // guard runs f, a function of the user's that nobody waits for; its panic goes the way of a posted function's.
 func (c *Call) guard(f func()) {
-	if p := runDoneFuncs([]*doneFunc{{f}}); p != nil {
+	if p := runDoneFuncs(&doneFunc{f: f}); p != nil {
 		c.escaped(p)
 	}
 }
@@ -80,28 +101,35 @@ func (c *Call) OnDone(f func()) (stop func() bool) {
 		f()
 		return func() bool { return false }
 	}
-	d := &doneFunc{f}
+	d := &doneFunc{c: c, f: f}
 	x := c.more()
-	x.onDone = append(x.onDone, d)
+	d.next, x.onDone = x.onDone, d
 	c.mu.Unlock()
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if d.f == nil || c.isDone() {
-			return false
-		}
-		d.f = nil
-		x.dead++
-		if x.dead > 16 && x.dead > len(x.onDone)/2 {
-			kept := x.onDone[:0]
-			for _, o := range x.onDone {
-				if o.f != nil {
-					kept = append(kept, o)
-				}
-			}
-			clear(x.onDone[len(kept):])
-			x.onDone, x.dead = kept, 0
-		}
-		return true
-	}
+	return d.stop
 }
+
+// stop takes the function back; false: it has run, runs or will.
+func (d *doneFunc) stop() bool {
+	c := d.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d.f == nil || c.isDone() {
+		return false
+	}
+	d.f = nil
+	x := c.x.Load()
+	if x.dead++; x.dead > maxDead {
+		x.dead = 0
+		for at := &x.onDone; *at != nil; {
+			if (*at).f == nil {
+				*at = (*at).next
+			} else {
+				at = &(*at).next
+			}
+		}
+	}
+	return true
+}
+
+// maxDead is how many functions that were taken back may stay in a list.
+const maxDead = 16

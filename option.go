@@ -24,7 +24,7 @@ func Timeout(d time.Duration) Option {
 	if d < 0 {
 		misuse("Timeout: negative duration %v", d)
 	}
-	return optionFunc(func(c *Call) { c.more().timeout = d })
+	return optionFunc(func(c *Call) { c.rare().timeout = d })
 }
 
 // Abandon ends a running call at the moment it is cancelled, although its function runs on: for functions that
@@ -46,7 +46,7 @@ func OnUndelivered[T any](f func(T)) Option {
 		if c.impl != nil && !c.impl.takes(f) {
 			misuse("OnUndelivered[%v] is given to %v of another type", reflect.TypeFor[T](), c)
 		}
-		c.more().undelivered = f
+		c.rare().undelivered = f
 	})
 }
 
@@ -57,7 +57,7 @@ func Meta(key, value any) Option {
 		misuse("Meta: the key must be comparable and not nil")
 	}
 	return optionFunc(func(c *Call) {
-		x := c.more()
+		x := c.rare()
 		x.meta = append(x.meta, metaEntry{key, value})
 	})
 }

@@ -35,10 +35,8 @@ func (c *Call) origin() Portal {
 			return w
 		}
 	}
-	if x := c.x.Load(); x != nil && !c.done() {
-		c.mu.Lock()
-		w := x.waiter
-		c.mu.Unlock()
+	if c.x.Load() != nil && !c.done() {
+		w := c.waiter()
 		if w != nil && w.takes() {
 			return w
 		}
@@ -54,6 +52,16 @@ func (c *Call) origin() Portal {
 	return nil
 }
 
+// waiter returns the Waiter of the goroutine that waits for c and runs what is sent to it; nil if there is none yet.
+func (c *Call) waiter() *Waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.hasRare(); x != nil {
+		return x.waiter
+	}
+	return nil
+}
+
 // originWaiter returns the Waiter of the goroutine that is blocked in Do for c, made when first asked for.
 func (c *Call) originWaiter() *Waiter {
 	c.mu.Lock()
@@ -61,7 +69,7 @@ func (c *Call) originWaiter() *Waiter {
 	if c.isDone() {
 		return nil
 	}
-	x := c.more()
+	x := c.rare()
 	if x.waiter == nil {
 		w := NewWaiter()
 		x.waiter = w

@@ -17,11 +17,7 @@ type Pending[T any] struct {
 
 // result is for when the call is done.
 func (p *Pending[T]) result() (T, error) {
-	err := p.c.err
-	if err != nil {
-		p.c.look()
-	}
-	return p.value, err
+	return p.value, p.c.seen()
 }
 
 // Wait waits until the call is done and returns its result; the error that the function returned comes back itself.
@@ -137,13 +133,23 @@ func (p *Pending[T]) settle(v T, err error) bool {
 
 // undelivered hands a value that nobody will get to OnUndelivered.
 func (p *Pending[T]) undelivered(v T) {
-	if x := p.c.x.Load(); x != nil && x.undelivered != nil {
+	if x := p.c.hasRare(); x != nil && x.undelivered != nil {
 		p.c.guard(func() { x.undelivered.(func(T))(v) })
 	}
 }
 
 // release drops the function, and with it its arguments, of a call that will never run.
 func (p *Pending[T]) release() { p.f = nil }
+
+func (p *Pending[T]) delay() *delayed { return nil }
+
+// A delayedPending is a Pending with the timer that it waits for.
+type delayedPending[T any] struct {
+	Pending[T]
+	t delayed
+}
+
+func (p *delayedPending[T]) delay() *delayed { return &p.t }
 
 func (p *Pending[T]) takes(onUndelivered any) bool {
 	_, ok := onUndelivered.(func(T))

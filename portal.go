@@ -86,7 +86,7 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 	}
 	pc := goid.CallerPC()
 	p := newPending(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, pc, opts)
-	p.c.fn = reflect.ValueOf(f).Pointer()
+	p.c.fn = codeAt(reflect.ValueOf(f).Pointer())
 	_, err := p.result2(p.c.doOn(ctx, on, pc))
 	return err
 }
@@ -97,9 +97,13 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 //go:noinline
 func After[T any](ctx context.Context, d time.Duration, on Portal, f func(context.Context) (T, error), opts ...Option) *Pending[T] {
 	checkPortal("After", on)
-	p := newPending(ctx, f, goid.CallerPC(), opts)
+	if f == nil {
+		misuse("nil function")
+	}
+	p := &delayedPending[T]{Pending: Pending[T]{f: f}}
+	p.c.init(ctx, p, reflect.ValueOf(f).Pointer(), goid.CallerPC(), opts)
 	p.c.submitIn(d, on)
-	return p
+	return &p.Pending
 }
 
 func checkPortal(what string, on Portal) {

@@ -50,7 +50,7 @@ func (p *Promise[T]) OnCancel(f func(cause error)) {
 	c := &p.p.c
 	c.mu.Lock()
 	if !c.isDone() && !c.has(flagCancel) {
-		x := c.more()
+		x := c.rare()
 		x.onCancel = append(x.onCancel, f)
 	}
 	c.mu.Unlock()

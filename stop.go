@@ -123,11 +123,8 @@ func (l *Loop) beginStop(to stopLevel) {
 	first := l.stop == running
 	l.stop = to
 	below := slices.Concat(l.children, l.guests)
-	late := make([]*Call, 0, len(l.delayed))
-	for t := range l.delayed {
-		late = append(late, t.c)
-	}
 	l.mu.Unlock()
+	late := l.s.delayedCalls()
 	l.s.box.Raise(told)
 	for _, c := range late {
 		c.Cancel(ErrStopped)
@@ -258,8 +255,8 @@ func (l *Loop) runHook(what string, f func(context.Context) error) {
 	c.set(flagLooked)
 	c.accept(l, nil)
 	c.OnDone(func() {
-		if c.err != nil {
-			l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", c.err)
+		if err := c.failure(); err != nil {
+			l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", err)
 		}
 	})
 	l.hook = c

@@ -18,8 +18,8 @@ type unlooked struct {
 }
 
 // mayStayUnseen has the failure of c reported should nobody ever look at it. It needs mu.
-func (c *Call) mayStayUnseen(x *callMore) {
-	u := &unlooked{name: c.Name(), place: portalName(c.portal), err: c.err}
+func (c *Call) mayStayUnseen(err error) {
+	u := &unlooked{name: c.Name(), place: portalName(c.portal), err: err}
 	if l, ok := c.portal.(*Loop); ok {
 		u.log = l.o.Logger
 	}
@@ -27,12 +27,12 @@ func (c *Call) mayStayUnseen(x *callMore) {
 	var d *DeadlockError
 	var p *PanicError
 	switch {
-	case errors.As(c.err, &d):
+	case errors.As(err, &d):
 		u.err = errors.New(d.Error())
-	case errors.As(c.err, &p) && p.call != nil:
+	case errors.As(err, &p) && p.call != nil:
 		u.err = &PanicError{Value: p.Value, Stack: p.Stack}
 	}
-	x.unlooked = u
+	c.rare().unlooked = u
 	runtime.AddCleanup(c, func(u *unlooked) {
 		if !u.looked.Load() {
 			logger(u.log).Error("hop: a call failed and nobody looked at its error", "call", u.name, "on", u.place, "err", u.err)
@@ -46,7 +46,7 @@ func (c *Call) look() {
 		return
 	}
 	c.set(flagLooked)
-	if x := c.x.Load(); x != nil && x.unlooked != nil {
+	if x := c.hasRare(); x != nil && x.unlooked != nil {
 		x.unlooked.looked.Store(true)
 	}
 }

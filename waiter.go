@@ -206,7 +206,7 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	if !onTask {
 		c.mu.Lock()
 		if !c.isDone() {
-			c.more().waiter = w
+			c.rare().waiter = w
 		}
 		c.mu.Unlock()
 	}
@@ -322,10 +322,7 @@ func (w *Waiter) cancelKids(ctx context.Context) {
 
 // runSent runs what was sent to the goroutine that waits for c, which is the caller's.
 func (c *Call) runSent() {
-	c.mu.Lock()
-	w := c.more().waiter
-	c.mu.Unlock()
-	if w != nil {
+	if w := c.waiter(); w != nil {
 		w.s.drive()
 	}
 }
@@ -334,7 +331,7 @@ func (c *Call) runSent() {
 func (c *Call) endPump(ctx context.Context, pc uintptr) {
 	var w *Waiter
 	c.mu.Lock()
-	if x := c.x.Load(); x != nil {
+	if x := c.hasRare(); x != nil {
 		w = x.waiter
 	}
 	done := c.isDone()
@@ -356,7 +353,7 @@ func (c *Call) closeWaiter() {
 	c.mu.Lock()
 	c.st.And(^uint32(flagPumped))
 	var w *Waiter
-	if x := c.x.Load(); x != nil {
+	if x := c.hasRare(); x != nil {
 		w, x.waiter = x.waiter, nil
 	}
 	c.mu.Unlock()

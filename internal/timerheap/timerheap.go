@@ -2,7 +2,11 @@
 // order in which it was added.
 package timerheap
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A Timer is an entry of a Heap; it belongs inside what it wakes, so that a timer costs no allocation.
 // Its zero value is ready.
@@ -77,11 +81,17 @@ func (h *Heap[V]) Due(now time.Duration) *Timer[V] {
 	return t
 }
 
-// Each shows f every timer, in no order.
-func (h *Heap[V]) Each(f func(*Timer[V])) {
-	for _, t := range h.ts {
-		f(t)
+// Sorted returns the values of all timers, soonest first.
+func (h *Heap[V]) Sorted() []V {
+	ts := slices.Clone(h.ts)
+	slices.SortFunc(ts, func(a, b *Timer[V]) int {
+		return cmp.Or(cmp.Compare(a.when, b.when), cmp.Compare(a.order, b.order))
+	})
+	vs := make([]V, len(ts))
+	for i, t := range ts {
+		vs[i] = t.Value
 	}
+	return vs
 }
 
 func (h *Heap[V]) before(a, b *Timer[V]) bool {
