@@ -44,12 +44,10 @@ func Sleep(ctx context.Context, d time.Duration) error {
 			return true
 		}, func(w *wait) { s.stopTimer(&w.timer) })
 	}
-	var t *time.Timer
 	return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
-		seq := w.seq()
-		t = time.AfterFunc(d, func() { w.wakeAs(seq, woken) })
+		w.alarm = time.NewTimer(d)
 		return true
-	}, func(*wait) { t.Stop() })
+	}, func(w *wait) { w.alarm.Stop() })
 }
 
 // Blocking runs f on [Workers] and returns its result: Do, for what would block. It follows anyio's to_thread.run_sync.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/timerheap"
@@ -50,6 +51,7 @@ type wait struct {
 	co    *coro         // the task that waits; nil: a goroutine
 	s     *sched        // the task's
 	ch    chan struct{} // what a blocked goroutine receives from; made when it must
+	alarm *time.Timer   // what wakes a goroutine that sleeps
 
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
@@ -166,7 +168,7 @@ func (w *wait) finish() {
 	if w.bound.Load() != nil {
 		w.bound.Store(nil)
 	}
-	w.pump, w.spins = nil, false
+	w.pump, w.alarm, w.spins = nil, nil, false
 	w.state.Store(w.state.Load() &^ phaseMask)
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
@@ -223,26 +225,32 @@ func (w *wait) blockWhere(ctx context.Context) phase {
 
 // blockTask suspends the task.
 func (w *wait) blockTask(ctx context.Context) phase {
-	seq := w.seq()
-	var unhook func()
-	if c, ok := ctx.(*callContext); ok && (*Call)(c).fb.Load() == w.fb {
-		// The usual case, the context of the task's own call, costs no registration: its cancel looks here.
-		c := (*Call)(c)
-		w.bound.Store(c)
-		if c.has(flagCancel) {
-			w.wakeAs(seq, ended)
-		} else {
-			c.watch()
-		}
-	} else if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })
-		unhook = func() { stop() }
+	if !w.bind(ctx) && ctx.Done() != nil {
+		seq := w.seq()
+		defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
 	}
 	w.s.suspend(w.co)
-	if unhook != nil {
-		unhook()
-	}
 	return phase(w.state.Load() & phaseMask)
+}
+
+// bind has the wait end with ctx, if ctx is that of a call that the goroutine runs. This, the usual case, costs no registration:
+// the call's cancel looks here.
+func (w *wait) bind(ctx context.Context) bool {
+	cc, ok := ctx.(*callContext)
+	if !ok {
+		return false
+	}
+	c := (*Call)(cc)
+	if w.fb == nil || c.fb.Load() != w.fb {
+		return false
+	}
+	w.bound.Store(c)
+	if c.has(flagCancel) {
+		w.wakeAs(w.seq(), ended)
+	} else {
+		c.watch()
+	}
+	return true
 }
 
 // blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
@@ -253,7 +261,14 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 	if w.ch == nil {
 		w.ch = make(chan struct{}, 1)
 	}
-	done := ctx.Done()
+	var done <-chan struct{}
+	if !w.bind(ctx) {
+		done = ctx.Done()
+	}
+	var due <-chan time.Time
+	if w.alarm != nil {
+		due = w.alarm.C
+	}
 	for {
 		turn.Race(w)
 		old := w.state.Load()
@@ -275,15 +290,18 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 		default:
 			return p
 		}
-		if done == nil {
+		if done == nil && due == nil {
 			<-w.ch
 			continue
 		}
+		// Whoever takes the wait out of blocked, one of these lines or another goroutine, sends once.
 		select {
 		case <-w.ch:
 		case <-done:
-			// Whoever takes the wait out of blocked, this line or another goroutine, sends once.
 			w.wakeAs(w.seq(), ended)
+			<-w.ch
+		case <-due:
+			w.wakeAs(w.seq(), woken)
 			<-w.ch
 		}
 	}
