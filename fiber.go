@@ -2,6 +2,7 @@ package hop
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -48,26 +49,37 @@ func (fb *fiber) exit() {
 
 var guests = sync.Pool{New: func() any { return new(fiber) }}
 
-// canWait reports why the goroutine cannot wait, nil if it can.
+// canWait reports why the goroutine cannot wait, nil if it can. It and what waits below it have small frames: a task that waits
+// should do with the stack that its coroutine began with.
 func (fb *fiber) canWait(ctx context.Context) error {
-	if fb.w != nil && fb.w.p.closing.Load() && CurrentCall(ctx) == nil {
-		return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", fb.w.p)
-	}
-	if fb.s == nil {
+	switch s := fb.s; {
+	case s == nil:
+		if fb.w == nil || !fb.w.p.closing.Load() {
+			return nil
+		}
+	case fb.wait.co == nil || ccall.Inside():
+	case !s.closing.Load():
 		return nil
 	}
-	if fb.wait.co == nil {
+	return fb.cannotWait(ctx)
+}
+
+func (fb *fiber) cannotWait(ctx context.Context) error {
+	var place fmt.Stringer = fb.s
+	switch {
+	case fb.s == nil:
+		place = fb.w.p
+	case fb.wait.co == nil:
 		return refuse(ErrCannotWait, "%s runs on the host's own goroutine of %s: a wait would stop the host; use Go or Post",
 			callName(fb.cur.Load()), fb.s)
-	}
-	if ccall.Inside() {
+	case ccall.Inside():
 		return refuse(ErrCannotWait, "%s on %s is inside a C function that called back into Go: a task cannot wait there; "+
 			"start the call with Go or Post, or make the C call on a Pool", callName(fb.cur.Load()), fb.s)
 	}
-	if fb.s.closing.Load() && CurrentCall(ctx) == nil {
-		return refuse(ErrStopped, "%s stops: it waits no more, but with the context of a call", fb.s)
+	if CurrentCall(ctx) != nil {
+		return nil
 	}
-	return nil
+	return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", place)
 }
 
 // stopping reports whether the goroutine is a task whose loop is being closed.

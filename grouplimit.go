@@ -159,6 +159,12 @@ func (g *Group) feed() {
 	}
 }
 
+// hasPlaces reports whether stepAside may have something to do.
+func (fb *fiber) hasPlaces() bool {
+	c := fb.cur.Load()
+	return c != nil && (c.has(flagHeld) || len(fb.under) > 0)
+}
+
 // stepAside gives back the places of the calls that wait on this goroutine.
 func (fb *fiber) stepAside() {
 	fb.eachPlace(func(_ *heldCall, p *groupPlace) { p.give() })

@@ -37,17 +37,35 @@ func Yield(ctx context.Context) error {
 //go:noinline
 func Sleep(ctx context.Context, d time.Duration) error {
 	pc := goid.CallerPC()
-	if fb := self(); fb != nil && fb.wait.co != nil {
-		s := fb.s
-		return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
-			s.startTimer(&w.timer, w, d)
-			return true
-		}, func(w *wait) { s.stopTimer(&w.timer) })
+	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
+		return fb.sleep(ctx, pc, d)
 	}
 	return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
 		w.alarm = time.NewTimer(d)
 		return true
 	}, func(w *wait) { w.alarm.Stop() })
+}
+
+// sleep is Sleep in a task: waitOn without what makes the stack deep, since a million tasks may sleep.
+func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
+	if ctx.Err() != nil {
+		return endedWait("a sleep", ctx)
+	}
+	if err := fb.canWait(ctx); err != nil {
+		return err
+	}
+	s := fb.s
+	when := s.in(d)
+	w := begin(fb, pc)
+	s.startTimer(&w.timer, w, when)
+	why := w.block(ctx)
+	if why == woken {
+		w.finish()
+		return nil
+	}
+	s.stopTimer(&w.timer)
+	w.finish()
+	return w.outcome(ctx, why, "a sleep")
 }
 
 // Blocking runs f on [Workers] and returns its result: Do, for what would block. It follows anyio's to_thread.run_sync.

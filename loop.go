@@ -61,7 +61,7 @@ type Loop struct {
 	hooks    []func(context.Context) error
 	stop     stopLevel // what was asked for
 	below    bool      // children and guests have stopped
-	driver   uint64 // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
+	driver   uint64    // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	run      int // counts the Runs
 	ended    *Event
@@ -236,7 +236,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 	}
 	if !c.done() {
-		l.s.startTimer(&t.timer, c, d) // under mu: a stop that comes later finds it
+		l.s.startTimer(&t.timer, c, l.s.in(d)) // under mu: a stop that comes later finds it
 	}
 	l.mu.Unlock()
 	if c.done() {

@@ -155,6 +155,22 @@ func (s *sched) next() item {
 	}
 }
 
+// nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.
+func (s *sched) nextPosted() posted {
+	if s.pending != nil || s.target != nil || s.budget >= 0 || s.halt.Load() {
+		return nil
+	}
+	it, ok := s.box.Next()
+	if !ok {
+		return nil
+	}
+	f, ok := it.(posted)
+	if !ok {
+		s.pending = it
+	}
+	return f
+}
+
 // Timers fire on a goroutine of the runtime's, which puts what is due into the mailbox, at its time also when the loop is
 // busy: so it has its place in the one order. A sched needs one timer of the runtime's, set to the soonest.
 
@@ -186,14 +202,17 @@ func (s *sched) setAlarm() {
 	}
 }
 
-// startTimer has v act after d. It may be called from anywhere.
-func (s *sched) startTimer(t *timerheap.Timer[timed], v timed, d time.Duration) {
-	when := time.Since(s.epoch) + max(0, d)
+// in returns the time that is d from now, as the timers count it.
+func (s *sched) in(d time.Duration) time.Duration { return time.Since(s.epoch) + max(0, d) }
+
+// startTimer has v act at when. It may be called from anywhere.
+func (s *sched) startTimer(t *timerheap.Timer[timed], v timed, when time.Duration) {
 	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
 	t.Value = v
-	s.timers.Add(t, when)
-	s.setAlarm()
+	if s.timers.Add(t, when) {
+		s.setAlarm()
+	}
+	s.timersMu.Unlock()
 }
 
 // stopTimer takes t back; false: it has acted.
@@ -258,11 +277,13 @@ func (s *sched) spin() bool {
 	if turn.Directed() {
 		return false
 	}
-	tail := s.box.Tail()
 	if s.loop == nil || !s.loop.o.Thread {
+		if !s.box.Watch() {
+			return true
+		}
 		for range driverYields {
 			runtime.Gosched()
-			if s.box.Tail() != tail {
+			if s.box.Came() {
 				return true
 			}
 		}
@@ -279,8 +300,11 @@ func (s *sched) spin() bool {
 		return false
 	}
 	defer spinners.Add(-1)
+	if !s.box.Watch() {
+		return true
+	}
 	for range driverRounds {
-		if s.box.Tail() != tail {
+		if s.box.Came() {
 			s.missed = 0
 			return true
 		}

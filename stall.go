@@ -12,25 +12,28 @@ import (
 
 // A stall reports tasks that keep their loop too long.
 //
-// Counting every task would cost each of them; so the loop counts only while it is suspected: a timer that is set when the
-// loop gets busy looks whether it still is, and asks for counting; if at its next look no new task has begun, that
-// one task has kept the loop all the time between. The timer is set at most once for each period, and not at all while
-// the loop is idle.
+// Counting every task would cost each of them; so the timer asks, and the next task that begins answers. If at a later look
+// the question still stands, one task has kept the loop all the time between. The timer is set at most once for each period,
+// and not at all while the loop is idle.
 type stall struct {
-	s        *sched
-	after    time.Duration
-	counting atomic.Bool
-	begun    atomic.Uint64 // tasks begun while counting
-	resting  atomic.Bool   // the loop sleeps
-	set      atomic.Bool   // the timer is
+	s     *sched
+	after time.Duration
+	word  atomic.Uint32
 
 	mu       turn.Mutex
 	timer    *time.Timer
-	seen     uint64
-	since    time.Duration // how long begun has been seen
+	set      bool          // it will look
+	since    time.Duration // how long the question has stood
 	reported bool
 	stopped  bool
 }
+
+// What word says.
+const (
+	resting uint32 = iota // the loop sleeps: the next task sets the timer, if it is not set
+	busy                  // tasks run
+	asked                 // and none has begun since the timer asked
+)
 
 // stallLooks is how often the timer looks within the time that is allowed.
 const stallLooks = 4
@@ -44,39 +47,33 @@ func newStall(s *sched, after time.Duration) *stall {
 
 // begin is told of each task that begins or goes on.
 func (st *stall) begin() {
-	if st.counting.Load() {
-		st.begun.Add(1)
+	if st.word.Load() != busy {
+		st.wake()
 	}
-	if st.resting.Load() {
-		st.resting.Store(false)
+}
+
+func (st *stall) wake() {
+	if st.word.Swap(busy) == asked {
+		return
 	}
-	if !st.set.Load() {
-		st.arm()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.set && !st.stopped {
+		st.set = true
+		st.reset()
 	}
 }
 
 // idle is told when the loop goes to sleep.
-func (st *stall) idle() {
-	if st.counting.Load() {
-		st.begun.Add(1)
-		st.counting.Store(false)
-	}
-	st.resting.Store(true)
-}
+func (st *stall) idle() { st.word.Store(resting) }
 
-func (st *stall) arm() {
-	st.resting.Store(false)
-	st.set.Store(true)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.stopped {
-		return
-	}
-	st.since = 0
+// reset sets the timer. It needs mu.
+func (st *stall) reset() {
+	d := max(st.after/stallLooks, time.Millisecond)
 	if st.timer == nil {
-		st.timer = time.AfterFunc(st.after/stallLooks, st.look)
+		st.timer = time.AfterFunc(d, st.look)
 	} else {
-		st.timer.Reset(st.after / stallLooks)
+		st.timer.Reset(d)
 	}
 }
 
@@ -96,21 +93,21 @@ func (st *stall) look() {
 	if st.stopped {
 		return
 	}
-	if st.resting.Load() {
-		st.set.Store(false)
+	switch st.word.Load() {
+	case resting:
+		st.set = false
 		return
-	}
-	if begun := st.begun.Load(); !st.counting.Load() || begun != st.seen {
-		st.counting.Store(true)
-		st.seen, st.since, st.reported = st.begun.Load(), 0, false
-	} else {
+	case busy:
+		st.word.CompareAndSwap(busy, asked) // or the loop has gone to sleep, which the next look sees
+		st.since, st.reported = 0, false
+	case asked:
 		st.since += st.after / stallLooks
 		if st.since >= st.after && !st.reported {
 			st.reported = true
 			st.report()
 		}
 	}
-	st.timer.Reset(max(st.after/stallLooks, time.Millisecond))
+	st.reset()
 }
 
 func (st *stall) report() {

@@ -145,28 +145,57 @@ func (c *coro) dispatch() {
 			}
 			continue
 		}
-		it := s.next()
-		switch it := it.(type) {
-		case nil:
-			if !c.rest() {
-				return
-			}
+		switch it := s.next().(type) {
+		case posted:
+			c.runPosted(it)
+		case *Call:
+			c.begin()
+			it.run(&c.fiber)
 		case *coro:
 			if it.active {
 				s.target = it
 			} else {
 				s.resume(it)
 			}
+		case nil:
+			if !c.rest() {
+				return
+			}
 		default:
-			if s.running.Load() != &c.fiber {
-				s.running.Store(&c.fiber)
-			}
-			if s.stall != nil {
-				s.stall.begin()
-			}
+			c.begin()
 			it.do(&c.fiber)
 		}
 	}
+}
+
+// begin notes that the coroutine's next function begins, or goes on.
+func (c *coro) begin() {
+	s := c.s
+	if s.running.Load() != &c.fiber {
+		s.running.Store(&c.fiber)
+	}
+	if s.stall != nil {
+		s.stall.begin()
+	}
+}
+
+// runPosted runs f, and the posted functions that follow it in the batch: one deferred call serves them all.
+func (c *coro) runPosted(f posted) {
+	s := c.s
+	returned := false
+	defer func() {
+		if !returned {
+			if r := recover(); r != nil {
+				s.escaped(panicked(r))
+			}
+		}
+	}()
+	for f != nil {
+		c.begin()
+		f()
+		f = s.nextPosted()
+	}
+	returned = true
 }
 
 // rest yields; false: the coroutine is to end.
@@ -186,10 +215,7 @@ func (s *sched) suspend(c *coro) {
 	s.suspended(c)
 	s.live.remove(c)
 	c.task = false
-	s.running.Store(&c.fiber)
-	if s.stall != nil {
-		s.stall.begin()
-	}
+	c.begin()
 }
 
 func (s *sched) suspended(c *coro) {

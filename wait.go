@@ -200,37 +200,44 @@ func (w *wait) abort() {
 // block waits until the wait is ended, and says by what. ctx ends it.
 func (w *wait) block(ctx context.Context) phase {
 	turn.At(turn.Block, w)
-	why := w.blockWhere(ctx)
+	if fb := w.fb; fb != nil && fb.hasPlaces() {
+		w.blockAside(ctx)
+	} else {
+		w.blockHere(ctx)
+	}
 	turn.At(turn.Resume, w)
-	return why
-}
-
-func (w *wait) blockWhere(ctx context.Context) phase {
-	if fb := w.fb; fb != nil {
-		if c := fb.cur.Load(); c != nil && (c.has(flagHeld) || len(fb.under) > 0) {
-			fb.stepAside()
-			defer fb.stepBack()
-		}
-	}
-	if w.co != nil {
-		return w.blockTask(ctx)
-	}
-	if w.fb == nil || w.fb.w == nil {
-		return w.blockGoroutine(ctx)
-	}
-	w.fb.w.stepAside()
-	defer w.fb.w.stepBack()
-	return w.blockGoroutine(ctx)
-}
-
-// blockTask suspends the task.
-func (w *wait) blockTask(ctx context.Context) phase {
-	if !w.bind(ctx) && ctx.Done() != nil {
-		seq := w.seq()
-		defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
-	}
-	w.s.suspend(w.co)
 	return phase(w.state.Load() & phaseMask)
+}
+
+// blockAside is blockHere on a goroutine whose calls have places in groups, which they give back meanwhile.
+func (w *wait) blockAside(ctx context.Context) {
+	w.fb.stepAside()
+	defer w.fb.stepBack()
+	w.blockHere(ctx)
+}
+
+func (w *wait) blockHere(ctx context.Context) {
+	switch {
+	case w.co != nil:
+		if w.bind(ctx) || ctx.Done() == nil {
+			w.s.suspend(w.co)
+		} else {
+			w.suspendUnder(ctx)
+		}
+	case w.fb != nil && w.fb.w != nil:
+		w.fb.w.stepAside()
+		w.blockGoroutine(ctx)
+		w.fb.w.stepBack()
+	default:
+		w.blockGoroutine(ctx)
+	}
+}
+
+// suspendUnder suspends the task until it is resumed, or ctx ends.
+func (w *wait) suspendUnder(ctx context.Context) {
+	seq := w.seq()
+	defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
+	w.s.suspend(w.co)
 }
 
 // bind has the wait end with ctx, if ctx is that of a call that the goroutine runs. This, the usual case, costs no registration:
@@ -254,9 +261,9 @@ func (w *wait) bind(ctx context.Context) bool {
 }
 
 // blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
-func (w *wait) blockGoroutine(ctx context.Context) phase {
+func (w *wait) blockGoroutine(ctx context.Context) {
 	if w.spins && w.spin() >= woken {
-		return phase(w.state.Load() & phaseMask)
+		return
 	}
 	if w.ch == nil {
 		w.ch = make(chan struct{}, 1)
@@ -272,10 +279,10 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 	for {
 		turn.Race(w)
 		old := w.state.Load()
-		switch p := phase(old & phaseMask); p {
+		switch phase(old & phaseMask) {
 		case poked:
 			if w.pump == nil {
-				return p
+				return
 			}
 			// Armed again first: what is sent while it runs what was sent must poke again.
 			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed)) {
@@ -288,7 +295,7 @@ func (w *wait) blockGoroutine(ctx context.Context) phase {
 				continue
 			}
 		default:
-			return p
+			return
 		}
 		if done == nil && due == nil {
 			<-w.ch
@@ -392,6 +399,11 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 		remove(w)
 	}
 	w.finish()
+	return w.outcome(ctx, why, what)
+}
+
+// outcome is the error of a wait that has ended so.
+func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 	switch why {
 	case refused:
 		return w.refusal.Load()

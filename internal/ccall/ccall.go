@@ -24,6 +24,10 @@ func Inside() bool {
 // known remembers for each program counter whether it is a callback's frame: there are few different ones.
 var known sync.Map // uintptr -> bool
 
+// onStack looks for a callback's frame. Its own frame is large: inlined, it would make the stack of every task that waits
+// grow to twice its size.
+//
+//go:noinline
 func onStack() bool {
 	var buf [64]uintptr
 	pcs := buf[:]

@@ -5,18 +5,23 @@ import (
 	"sync/atomic"
 )
 
-// A Map holds a value for each goroutine that has registered itself. Loads take no lock.
+// A Map holds a value for each goroutine that has registered itself. Loads take no lock, and neither do the goroutines that come
+// back: the runtime gives the identities of dead ones to new ones.
 //
 // It is a table with open addressing. A slot's key is written once, under the lock, and is never changed to
 // another in the same table, so that a reader who meets an empty slot knows that the key is not further on; a
 // slot whose value is nil is free for its key to come back, and is dropped when the table is made anew.
 // A goroutine only ever loads its own entry and only itself stores and deletes it, so a load never races with
 // a change of what it looks for, only with changes of other keys.
+//
+// Who changes its value without the lock might do so in a table that is being copied. So it looks afterwards: if moving is
+// not set and the table is still the same, then either the copy had not begun to read, and will see the change, or there is none. If
+// not, it does it again under the lock.
 type Map[V any] struct {
-	table atomic.Pointer[table[V]]
-	mu    sync.Mutex
-	live  int // slots with a value
-	used  int // slots with a key
+	table  atomic.Pointer[table[V]]
+	moving atomic.Bool // a new table is being made
+	mu     sync.Mutex
+	used   int // slots with a key
 }
 
 type table[V any] struct {
@@ -54,6 +59,9 @@ func (m *Map[V]) Load(k uintptr) *V {
 
 // Store registers the calling goroutine, whose identity k is, with v, which must not be nil.
 func (m *Map[V]) Store(k uintptr, v *V) {
+	if m.change(k, v) {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.table.Load()
@@ -64,32 +72,53 @@ func (m *Map[V]) Store(k uintptr, v *V) {
 	if s.key.Load() == 0 {
 		m.used++
 	}
-	if s.val.Load() == nil {
-		m.live++
-	}
 	s.val.Store(v)
 	s.key.Store(k)
 }
 
 // Delete forgets goroutine k.
 func (m *Map[V]) Delete(k uintptr) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.table.Load()
-	if t == nil {
+	if m.change(k, nil) {
 		return
 	}
-	if s := t.find(k); s.val.Load() != nil {
-		s.val.Store(nil)
-		m.live--
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t := m.table.Load(); t != nil {
+		t.find(k).val.Store(nil)
 	}
+}
+
+// change sets k's value if k has a slot, without the lock; false: it must be done under it.
+func (m *Map[V]) change(k uintptr, v *V) bool {
+	t := m.table.Load()
+	if t == nil {
+		return false
+	}
+	s := t.find(k)
+	if s.key.Load() != k {
+		return false
+	}
+	s.val.Store(v)
+	return !m.moving.Load() && m.table.Load() == t
 }
 
 // Len returns how many goroutines are registered.
 func (m *Map[V]) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.live
+	return m.table.Load().live()
+}
+
+func (t *table[V]) live() (n int) {
+	if t == nil {
+		return 0
+	}
+	for i := range t.slots {
+		if t.slots[i].val.Load() != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // find returns k's slot, or the empty one where it belongs.
@@ -105,8 +134,10 @@ func (t *table[V]) find(k uintptr) *slot[V] {
 
 // rebuild publishes a table with room for four times what is live, without the keys that are not.
 func (m *Map[V]) rebuild(old *table[V]) *table[V] {
+	m.moving.Store(true)
+	defer m.moving.Store(false)
 	bits := uint(6)
-	for 1<<bits < 4*(m.live+1) {
+	for live := old.live(); 1<<bits < 4*(live+1); {
 		bits++
 	}
 	t := &table[V]{shift: 64 - bits, slots: make([]slot[V], 1<<bits)}

@@ -18,16 +18,20 @@ const batch = 256
 // A Level says who may still send: a message of a lower level than the box's is refused.
 type Level uint8
 
-// A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Tail may be called from anywhere; the
+// A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Each may be called from anywhere; the
 // other methods are the receiver's.
 type Box[T any] struct {
-	mu     turn.Mutex
-	level  Level
-	asleep bool
-	ring   []T           // len is a power of two
-	head   uint64        // first slot in use; [head, taken) is the receiver's batch
-	taken  uint64        // end of the batch
-	tail   atomic.Uint64 // end of what was sent; written under mu, read by a spinning receiver without
+	mu      turn.Mutex
+	level   Level
+	asleep  bool        // the receiver sleeps, and must be woken
+	watched bool        // it spins, and watches came
+	came    atomic.Bool // written under mu
+	ring    []T         // len is a power of two
+	head    uint64      // first slot in use; [head, taken) is the receiver's batch
+	taken   uint64      // end of the batch
+	tail    uint64      // end of what was sent
+
+	_ [64]byte // what follows changes with every message, on another processor than what senders write
 
 	// The receiver's own view of its batch.
 	view []T
@@ -43,28 +47,42 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 		b.mu.Unlock()
 		return false, false
 	}
-	tail := b.tail.Load()
-	if tail-b.head == uint64(len(b.ring)) {
+	if b.tail-b.head == uint64(len(b.ring)) {
 		b.grow()
 	}
-	b.ring[tail&uint64(len(b.ring)-1)] = v
-	b.tail.Store(tail + 1)
-	wake = b.asleep
-	b.asleep = false
+	b.ring[b.tail&uint64(len(b.ring)-1)] = v
+	b.tail++
+	if b.asleep || b.watched {
+		wake = b.asleep
+		b.asleep, b.watched = false, false
+		b.came.Store(true)
+	}
 	b.mu.Unlock()
 	return true, wake
 }
 
 func (b *Box[T]) grow() {
 	ring := make([]T, max(16, 2*len(b.ring)))
-	for i := b.head; i != b.tail.Load(); i++ {
+	for i := b.head; i != b.tail; i++ {
 		ring[i&uint64(len(ring)-1)] = b.ring[i&uint64(len(b.ring)-1)]
 	}
 	b.ring = ring
 }
 
-// Tail counts the messages that were ever accepted. A receiver that spins watches it.
-func (b *Box[T]) Tail() uint64 { return b.tail.Load() }
+// Watch has Came tell of the next message; false: there is a batch to read. A receiver that spins calls it first.
+func (b *Box[T]) Watch() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refill() {
+		return false
+	}
+	b.watched = true
+	b.came.Store(false)
+	return true
+}
+
+// Came reports whether a message was sent since Watch.
+func (b *Box[T]) Came() bool { return b.came.Load() }
 
 // Raise refuses from now on what is below level; a box is never lowered. When it returns, every message that was
 // accepted is in the queue.
@@ -111,12 +129,17 @@ func (b *Box[T]) Refill() bool {
 }
 
 func (b *Box[T]) refill() bool {
-	var zero T
-	for mask := uint64(len(b.ring) - 1); b.head != b.taken; b.head++ {
-		b.ring[b.head&mask] = zero
+	if b.head != b.taken {
+		from, to := b.head&uint64(len(b.ring)-1), b.taken&uint64(len(b.ring)-1)
+		if from < to {
+			clear(b.ring[from:to])
+		} else {
+			clear(b.ring[from:])
+			clear(b.ring[:to])
+		}
+		b.head = b.taken
 	}
-	tail := b.tail.Load()
-	b.taken = min(tail, b.head+batch)
+	b.taken = min(b.tail, b.head+batch)
 	if b.taken == b.head && len(b.ring) > 4*batch {
 		b.ring = nil // a burst is over: give its memory back
 	}
@@ -132,18 +155,8 @@ func (b *Box[T]) Sleep() bool {
 	if b.refill() {
 		return false
 	}
-	b.asleep = true
+	b.asleep, b.watched = true, false
 	return true
-}
-
-// Awake takes back a Sleep that ended for another reason than a sender's wake; false: a sender has already
-// undertaken to wake.
-func (b *Box[T]) Awake() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	was := b.asleep
-	b.asleep = false
-	return was
 }
 
 // Each shows f what is queued, oldest first: all that was accepted and is not yet known to have been received.
@@ -152,7 +165,7 @@ func (b *Box[T]) Awake() bool {
 func (b *Box[T]) Each(f func(T) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := b.head; i != b.tail.Load(); i++ {
+	for i := b.head; i != b.tail; i++ {
 		if !f(b.ring[i&uint64(len(b.ring)-1)]) {
 			return
 		}

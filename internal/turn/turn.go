@@ -53,6 +53,12 @@ func Direct(d Director) (end func()) {
 	return func() { director.Store(nil) }
 }
 
+// Names for reports, set by hop. They take no lock, and are called before a goroutine is kept at a point.
+var (
+	Describe func(on any) string // what this is; "": unknown
+	Self     func() string       // what the calling goroutine is; "": unknown
+)
+
 // Directed reports whether there is a director: then it is in vain to spin.
 func Directed() bool { return director.Load() != nil }
 
