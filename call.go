@@ -47,8 +47,11 @@ func (s State) Done() bool { return s >= Succeeded }
 //	   ├──────────────────┼── cancel ───────┼─────────────────▶ Cancelled
 //	   └──────────────────┴── Fail ─────────┴─ abandon ───────▶ Failed; Cancelled
 //
-// Every change of state happens under mu. start is the one that takes the function: it succeeds once, so a function
-// runs at most once, and not at all after a cancel. finish succeeds once: the first completion wins. What finish
+// State and flags are one word. What ends a call happens under mu; accept and start, which every call passes, change the word by one
+// compare-and-swap each, without the lock. start is the one that takes the function: it succeeds once, so a function
+// runs at most once, and not at all after a cancel. The two sides meet in the word: who ends a call that may not have
+// started first sets flagCancel or flagEnding, and goes by the state that the word had at that moment; start does not succeed on a word with
+// either flag. finish succeeds once: the first completion wins. What finish
 // wakes is woken under mu and never blocks; the functions of OnDone run after mu has been released.
 //
 // A call that is asked to cancel and a call that is done are two different things: flagCancel, which is set under mu while
@@ -117,6 +120,8 @@ type callImpl interface {
 const (
 	stateMask     = 0xf
 	flagCancel    = 1 << (iota + 4) // asked to cancel
+	flagEnding                      // failed by who says that it will never run
+	flagLoose                       // made by New: several may submit it
 	flagTimeout                     // by a deadline
 	flagAbandon                     // ends at once when cancelled
 	flagAbandoned                   // has done so while its function ran
@@ -141,6 +146,20 @@ func (c *Call) move(to State) {
 		old := c.st.Load()
 		if c.st.CompareAndSwap(old, old&^stateMask|uint32(to)) {
 			return
+		}
+	}
+}
+
+// advance changes the state from one to another; false: it was not in the first.
+func (c *Call) advance(from, to State) bool {
+	for {
+		turn.Race(c)
+		old := c.st.Load()
+		if State(old&stateMask) != from {
+			return false
+		}
+		if c.st.CompareAndSwap(old, old&^stateMask|uint32(to)) {
+			return true
 		}
 	}
 }

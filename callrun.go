@@ -46,7 +46,6 @@ func (c *Call) run(fb *fiber) {
 		if labelled {
 			resetLabels(below)
 		}
-		c.fb.Store(nil)
 		if c.has(flagAbandoned) {
 			c.cameBack(fb)
 		}
@@ -84,19 +83,29 @@ func (c *Call) start(fb *fiber) bool {
 	if c.parentErr() != nil {
 		c.parentEnded()
 	}
+	for c.hasRare() == nil {
+		turn.Race(c)
+		old := c.st.Load()
+		if State(old&stateMask) > Queued || old&(flagCancel|flagEnding|flagPromise|flagAbandon) != 0 {
+			break
+		}
+		if c.st.CompareAndSwap(old, old&^stateMask|uint32(Running)) {
+			c.fb.Store(fb)
+			return true
+		}
+	}
+	return c.startLocked(fb)
+}
+
+// startLocked is start for a call that has a limit of its own, or may be ending.
+func (c *Call) startLocked(fb *fiber) bool {
 	c.mu.Lock()
-	if c.raw() > Queued || c.has(flagPromise) {
+	if c.has(flagPromise|flagEnding) || !c.advance(Queued, Running) && !c.advance(Created, Running) {
 		c.mu.Unlock()
 		return false
 	}
 	c.fb.Store(fb)
-	c.move(Running)
-	x := c.x.Load()
-	if x == nil {
-		c.mu.Unlock()
-		return true
-	}
-	rare := x.rare.Load()
+	rare := c.hasRare()
 	c.leaveQueue()
 	c.mu.Unlock()
 	if rare != nil && rare.timeout > 0 {
@@ -126,6 +135,9 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 			return false, err // it comes again when it has a place in its group
 		}
 	}
+	if queue == nil && c.acceptFresh() {
+		return true, nil
+	}
 	c.mu.Lock()
 	if state := c.raw(); c.has(flagTaken|flagPromise) || state == Running {
 		c.mu.Unlock()
@@ -140,13 +152,19 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 		c.portal = on
 		c.set(flagPortal)
 	}
-	if c.raw() == Created {
-		c.move(Queued)
-	}
+	c.advance(Created, Queued)
 	if queue != nil {
 		c.rare().queue = queue
 	}
 	return true, nil
+}
+
+// acceptFresh accepts a call that Go or another has made and is submitting: its portal is set.
+func (c *Call) acceptFresh() bool {
+	turn.Race(c)
+	old := c.st.Load()
+	return State(old&stateMask) == Created && old&(flagLoose|flagTaken|flagPromise|flagCancel|flagEnding|flagHeld) == 0 &&
+		c.st.CompareAndSwap(old, old|uint32(Queued)|flagTaken)
 }
 
 // unaccept takes accept back: the portal refuses after all.
@@ -157,9 +175,7 @@ func (c *Call) unaccept() {
 		c.portal = nil // it was accept that set it
 	}
 	c.st.And(^uint32(flagTaken | flagPortal))
-	if c.raw() == Queued {
-		c.move(Created)
-	}
+	c.advance(Queued, Created)
 	c.leaveQueue()
 }
 
@@ -214,7 +230,7 @@ func (c *Call) Fail(err error) bool {
 	}
 	turn.At(turn.Return, c)
 	c.mu.Lock()
-	if c.raw() > Queued {
+	if old := c.st.Or(flagEnding); State(old&stateMask) > Queued {
 		c.mu.Unlock()
 		return false
 	}

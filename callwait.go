@@ -43,8 +43,8 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	}
 	if fb != nil {
 		w.limitTo(ctx)
+		w.onCall.Store(c)
 	}
-	w.onCall.Store(c)
 	c.mu.Lock()
 	if c.isDone() {
 		c.mu.Unlock()

@@ -77,7 +77,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 		return true
 	}
 	x.cause = cause
-	c.set(flagCancel | how)
+	state = State(c.st.Or(flagCancel|how) & stateMask) // it may have started meanwhile
 	x.endDone()
 	kids := x.kids.take()
 	var asks []func(error)

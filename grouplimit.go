@@ -53,9 +53,7 @@ func (c *Call) hold(on Portal) (kept bool, err error) {
 	if c.portal == nil {
 		c.portal = on
 	}
-	if c.raw() == Created {
-		c.move(Queued)
-	}
+	c.advance(Created, Queued)
 	c.mu.Unlock()
 	return !h.advance(), nil
 }

@@ -232,6 +232,9 @@ func hookChannel(parent context.Context, done chan struct{}, left *atomic.Bool) 
 			close(*(*chan struct{})(unsafe.Pointer(&p)))
 		}
 	})
+	if inBubble() {
+		return // it all goes with the bubble, where a cleanup, which runs outside, could not touch its channels
+	}
 	runtime.AddCleanup(p, func(stop func() bool) { stop() }, stop)
 }
 

@@ -59,9 +59,10 @@ type Loop struct {
 	children []*Loop
 	guests   []*Loop
 	hooks    []func(context.Context) error
-	stop     stopLevel // what was asked for
-	below    bool      // children and guests have stopped
-	driver   uint64    // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
+	stop     stopLevel   // what was asked for
+	stops    atomic.Bool // anything was; read without mu
+	below    bool        // children and guests have stopped
+	driver   uint64      // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	run      int // counts the Runs
 	ended    *Event

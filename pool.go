@@ -240,11 +240,7 @@ func (p *Pool) Stats() PoolStats {
 // submitAfter has c run in d.
 func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.check()
-	c.mu.Lock()
-	if c.raw() == Created {
-		c.move(Queued)
-	}
-	c.mu.Unlock()
+	c.advance(Created, Queued)
 	p.mu.Lock()
 	if p.stop != running {
 		p.mu.Unlock()

@@ -25,7 +25,9 @@ type Portal interface {
 //
 //go:noinline
 func New[T any](ctx context.Context, f func(context.Context) (T, error), opts ...Option) *Pending[T] {
-	return newPending(ctx, f, goid.CallerPC(), opts)
+	p := newPending(ctx, f, goid.CallerPC(), opts)
+	p.c.set(flagLoose)
+	return p
 }
 
 func newPending[T any](ctx context.Context, f func(context.Context) (T, error), pc uintptr, opts []Option) *Pending[T] {
@@ -139,11 +141,7 @@ func (c *Call) submitTo(on Portal) {
 	case *Loop, *Pool:
 		return
 	}
-	c.mu.Lock()
-	if c.raw() == Created {
-		c.move(Queued) // a portal of the user's has it
-	}
-	c.mu.Unlock()
+	c.advance(Created, Queued) // a portal of the user's has it
 }
 
 // delayer is a portal with timers of its own.
@@ -160,11 +158,7 @@ func (c *Call) submitIn(d time.Duration, on Portal) {
 		}
 		return
 	}
-	c.mu.Lock()
-	if c.raw() == Created {
-		c.move(Queued)
-	}
-	c.mu.Unlock()
+	c.advance(Created, Queued)
 	t := time.AfterFunc(d, func() {
 		if !c.settled() {
 			c.submitHeld(on)

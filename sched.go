@@ -38,7 +38,7 @@ type sched struct {
 
 	closing atomic.Bool // waits of posted functions are refused
 	halt    atomic.Bool // Run is to return
-	asleep  atomic.Bool // the driver is in its receive from signal
+	asleep  atomic.Bool // the driver is in its receive from signal; only of a locked thread
 
 	suspendedTasks atomic.Int64 // live.n, for others to read
 
@@ -266,21 +266,25 @@ func (s *sched) sleep() bool {
 	if s.stall != nil {
 		s.stall.idle()
 	}
+	if !s.spins() {
+		<-s.signal
+		return true
+	}
 	s.asleep.Store(true)
 	<-s.signal
 	s.asleep.Store(false)
 	return true
 }
 
+// spins reports whether the driver is a locked thread, which spins before it sleeps.
+func (s *sched) spins() bool { return s.loop != nil && s.loop.o.Thread }
+
 // spin watches the mailbox for a moment; true: something has come.
 func (s *sched) spin() bool {
 	if turn.Directed() {
 		return false
 	}
-	if s.loop == nil || !s.loop.o.Thread {
-		if !s.box.Watch() {
-			return true
-		}
+	if !s.spins() {
 		for range driverYields {
 			runtime.Gosched()
 			if s.box.Came() {
@@ -300,9 +304,6 @@ func (s *sched) spin() bool {
 		return false
 	}
 	defer spinners.Add(-1)
-	if !s.box.Watch() {
-		return true
-	}
 	for range driverRounds {
 		if s.box.Came() {
 			s.missed = 0

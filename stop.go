@@ -122,6 +122,7 @@ func (l *Loop) beginStop(to stopLevel) {
 	}
 	first := l.stop == running
 	l.stop = to
+	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	late := l.s.delayedCalls()
@@ -213,6 +214,9 @@ func (l *Loop) unfinished() int {
 
 // step is called on the loop when there is nothing to run. It brings a stop one step further; true: look again.
 func (l *Loop) step() bool {
+	if !l.stops.Load() {
+		return false
+	}
 	l.mu.Lock()
 	stop, below := l.stop, l.below
 	l.mu.Unlock()

@@ -151,14 +151,18 @@ func begin(fb *fiber, pc uintptr) *wait {
 			misuse("internal error: a goroutine waits twice")
 		}
 	}
-	w.pc.Store(pc)
+	if fb != nil { // else no search for deadlocks comes here
+		w.pc.Store(pc)
+	}
 	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))
 	return w
 }
 
 // finish ends what begin has started: nobody has the wait in a list any more.
 func (w *wait) finish() {
-	w.onCall.Store(nil)
+	if w.onCall.Load() != nil {
+		w.onCall.Store(nil)
+	}
 	if w.onMany.Load() != nil {
 		w.onMany.Store(nil)
 	}
@@ -248,10 +252,12 @@ func (w *wait) bind(ctx context.Context) bool {
 		return false
 	}
 	c := (*Call)(cc)
-	if w.fb == nil || c.fb.Load() != w.fb {
+	if w.fb == nil || c.fb.Load() != w.fb || c.done() {
 		return false
 	}
-	w.bound.Store(c)
+	if w.bound.Load() != c {
+		w.bound.Store(c)
+	}
 	if c.has(flagCancel) {
 		w.wakeAs(w.seq(), ended)
 	} else {

@@ -329,13 +329,11 @@ func (c *Call) runSent() {
 
 // endPump ends the wait for c of a goroutine that ran what was sent to it.
 func (c *Call) endPump(ctx context.Context, pc uintptr) {
-	var w *Waiter
-	c.mu.Lock()
-	if x := c.hasRare(); x != nil {
-		w = x.waiter
+	if c.done() && c.hasRare() == nil {
+		return // nothing was sent, and nothing will be
 	}
-	done := c.isDone()
-	c.mu.Unlock()
+	w := c.waiter()
+	done := c.done()
 	if w == nil {
 		return
 	}

@@ -24,7 +24,7 @@ type Box[T any] struct {
 	mu      turn.Mutex
 	level   Level
 	asleep  bool        // the receiver sleeps, and must be woken
-	watched bool        // it spins, and watches came
+	watched bool        // it has found nothing, and may watch came
 	came    atomic.Bool // written under mu
 	ring    []T         // len is a power of two
 	head    uint64      // first slot in use; [head, taken) is the receiver's batch
@@ -69,19 +69,7 @@ func (b *Box[T]) grow() {
 	b.ring = ring
 }
 
-// Watch has Came tell of the next message; false: there is a batch to read. A receiver that spins calls it first.
-func (b *Box[T]) Watch() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refill() {
-		return false
-	}
-	b.watched = true
-	b.came.Store(false)
-	return true
-}
-
-// Came reports whether a message was sent since Watch.
+// Came reports whether a message was sent since Refill found none. A receiver that spins asks it.
 func (b *Box[T]) Came() bool { return b.came.Load() }
 
 // Raise refuses from now on what is below level; a box is never lowered. When it returns, every message that was
@@ -124,6 +112,12 @@ func (b *Box[T]) Next() (v T, ok bool) {
 func (b *Box[T]) Refill() bool {
 	b.mu.Lock()
 	ok := b.refill()
+	if !ok {
+		b.watched = true
+		if b.came.Load() {
+			b.came.Store(false)
+		}
+	}
 	b.mu.Unlock()
 	return ok
 }
