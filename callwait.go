@@ -17,18 +17,15 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	fb := self()
+	if c.settled() {
+		return nil
+	}
 	if ctx.Err() != nil {
-		if c.settled() {
-			return nil
-		}
 		return endedWait(c.String(), ctx)
 	}
+	fb := self()
 	if fb != nil {
 		if err := fb.canWait(ctx); err != nil {
-			if c.settled() {
-				return nil
-			}
 			return err
 		}
 	}
@@ -125,7 +122,7 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
 		}
 		return err
 	}
-	cause := context.Cause(ctx)
+	cause := causeOf(ctx)
 	if ctx.Err() == nil {
 		cause = err // the waiting loop stops
 	}

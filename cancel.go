@@ -29,7 +29,7 @@ func (c *Call) parentEnded() {
 	if parent.Err() == context.DeadlineExceeded {
 		flag = flagTimeout
 	}
-	if c.cancel(context.Cause(parent), flag) || !c.done() {
+	if c.cancel(causeOf(parent), flag) || !c.done() {
 		return
 	}
 	// The call has ended by itself, but what was made under it goes on, and hears of the end through it.
@@ -224,21 +224,36 @@ func (cc *callContext) Value(key any) any {
 			return p
 		}
 	case cancelCtxKey:
-		err := cc.Err()
-		if err == nil {
+		cause := c.contextCause()
+		if cause == nil {
 			return nil
-		}
-		cause := context.Cause(c.liveParent())
-		if c.has(flagCancel) {
-			c.mu.Lock()
-			cause = c.x.Load().cause
-			c.mu.Unlock()
 		}
 		ended, end := context.WithCancelCause(context.Background())
 		end(cause)
 		return ended.Value(key)
 	}
 	return c.parent.Value(key)
+}
+
+// contextCause returns why the call's context ended, nil if it has not.
+func (c *Call) contextCause() error {
+	if (*callContext)(c).Err() == nil {
+		return nil
+	}
+	if c.has(flagCancel) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.x.Load().cause
+	}
+	return causeOf(c.liveParent())
+}
+
+// causeOf is context.Cause, which cannot ask a call and has a context made to find out.
+func causeOf(ctx context.Context) error {
+	if c, ok := ctx.(*callContext); ok {
+		return (*Call)(c).contextCause()
+	}
+	return context.Cause(ctx)
 }
 
 func (cc *callContext) String() string { return "hop.Call(" + (*Call)(cc).Name() + ")" }

@@ -164,7 +164,7 @@ type waitError struct {
 }
 
 func endedWait(what string, ctx context.Context) error {
-	return &waitError{what, ctx.Err(), context.Cause(ctx)}
+	return &waitError{what, ctx.Err(), causeOf(ctx)}
 }
 
 func (e *waitError) Error() string {

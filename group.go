@@ -130,7 +130,7 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 func (g *Group) follow(ctx context.Context) (stop func()) {
 	stopCtx := func() bool { return false }
 	if !g.o.Shield {
-		stopCtx = context.AfterFunc(ctx, func() { g.cancel(context.Cause(ctx), false) })
+		stopCtx = context.AfterFunc(ctx, func() { g.cancel(causeOf(ctx), false) })
 	}
 	var timer *time.Timer
 	if g.o.Timeout > 0 {
@@ -192,7 +192,7 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 func (g *Group) result(ctx context.Context, ferr, werr error) error {
 	over := !g.o.Shield && ctx.Err() != nil
 	if over {
-		g.cancel(context.Cause(ctx), false) // the function that follow has registered may not have run yet
+		g.cancel(causeOf(ctx), false) // the function that follow has registered may not have run yet
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -288,7 +288,7 @@ func (g *Group) cancel(cause error, failed bool) {
 		return
 	}
 	if g.ctx.Err() != nil {
-		cause, failed = context.Cause(g.ctx), false // the end of ctx came first, though nobody has told
+		cause, failed = causeOf(g.ctx), false // the end of ctx came first, though nobody has told
 	}
 	g.cause, g.failed = cause, failed
 	members := g.set.calls()

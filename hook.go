@@ -20,6 +20,7 @@ import (
 // A kid is told when the context of the call whose list it is in ends.
 type kid struct {
 	call       *Call  // who is told,
+	apart      bool   // on a goroutine of its own, if it has functions of users to run then,
 	f          func() // or what is called; neither: the entry only keeps the upper call hooked
 	up         *Call  // whose list it is in, guarded by that call's mu
 	prev, next *kid
@@ -71,7 +72,11 @@ func (k *kid) tellAll() {
 	for k != nil {
 		next := k.next
 		k.prev, k.next = nil, nil
-		if k.call != nil {
+		switch {
+		case k.call == nil:
+		case k.apart && k.call.hasFuncs():
+			go k.call.parentEnded()
+		default:
 			k.call.parentEnded()
 		}
 		if k.f != nil {
@@ -153,12 +158,16 @@ func (c *Call) hook() {
 	x.hooked = true
 	c.mu.Unlock()
 	var unhook func()
-	if isCall {
-		k := &kid{call: c}
-		if !(*Call)(up).addKid(k) {
+	hub := (*Call)(up)
+	if !isCall {
+		hub = c.hub(parent)
+	}
+	if hub != nil {
+		k := &kid{call: c, apart: !isCall}
+		if !hub.addKid(k) {
 			c.parentEnded()
 		}
-		unhook = func() { (*Call)(up).dropKid(k) }
+		unhook = func() { hub.dropKid(k) }
 	} else {
 		stop := context.AfterFunc(parent, c.parentEnded)
 		unhook = func() { stop() }
@@ -184,6 +193,61 @@ func (c *Call) hook() {
 	if unhook != nil {
 		unhook() // the call has ended meanwhile, or another has hooked it after that
 	}
+}
+
+// Calls on one loop are often made with one context. They share its notice: a hub is a call that nobody sees, made under that
+// context, and they are its kids. A loop keeps the latest hub while it is busy.
+
+// hub returns who tells c of the end of parent, which is no call; nil: nobody, c is to see to it itself.
+func (c *Call) hub(parent context.Context) *Call {
+	l, ok := c.Portal().(*Loop)
+	if !ok || c.impl == noCall {
+		return nil
+	}
+	h := l.s.hub.Load()
+	if h == nil || !sameContext(h.parent, parent) || h.has(flagCancel) {
+		h = &Call{parent: parent, impl: noCall}
+		l.s.hub.Store(h)
+	}
+	return h
+}
+
+// dropHub forgets the hub, if it has nobody to tell: an idle loop is not to keep a context. What comes late to such a hub is told
+// all the same, as under a call that is done.
+func (s *sched) dropHub() {
+	h := s.hub.Load()
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	if x := h.x.Load(); x == nil || !x.kids.empty() || h.isDone() {
+		h.mu.Unlock()
+		return
+	}
+	s.hub.CompareAndSwap(h, nil)
+	h.finishLocked(Succeeded, nil)
+}
+
+// noCall is the function of a hub.
+var noCall callImpl = noFunction{}
+
+type noFunction struct{}
+
+func (noFunction) invoke(context.Context) {}
+func (noFunction) release()               {}
+func (noFunction) takes(any) bool         { return false }
+func (noFunction) delay() *delayed        { return nil }
+
+// hasFuncs reports whether the end of c, or being asked for it, runs functions of users.
+func (c *Call) hasFuncs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.x.Load()
+	if x == nil {
+		return false
+	}
+	r := x.rare.Load()
+	return x.onDone != nil || r != nil && len(r.onCancel) > 0
 }
 
 // unhookDone takes the hook back when the call is done and has nobody to tell any more. It needs mu.

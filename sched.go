@@ -48,6 +48,8 @@ type sched struct {
 	alarmAt  time.Duration // what it is set to; 0: nothing
 	epoch    time.Time
 
+	hub atomic.Pointer[Call] // who tells the loop's calls of the end of their context
+
 	// The driver's.
 	top       *coro   // the coroutine that runs
 	depth     int     // how many are below it, itself included
@@ -263,6 +265,7 @@ func (s *sched) sleep() bool {
 	if !s.box.Sleep() {
 		return true
 	}
+	s.dropHub()
 	if s.stall != nil {
 		s.stall.idle()
 	}

@@ -80,7 +80,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if n == 0 && l.ended.IsSet() {
 		return nil
 	}
-	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", l, n, context.Cause(ctx))
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", l, n, causeOf(ctx))
 }
 
 // Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is

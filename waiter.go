@@ -105,7 +105,7 @@ func (c *Call) adopt(kid *Call) {
 		kid.watch()
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { kid.cancel(context.Cause(ctx), 0) })
+	stop := context.AfterFunc(ctx, func() { kid.cancel(causeOf(ctx), 0) })
 	kid.OnDone(func() { stop() })
 }
 
@@ -265,7 +265,7 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 	w.eachKid(func(k *Call) bool {
 		if cancel {
-			k.cancel(context.Cause(ctx), 0)
+			k.cancel(causeOf(ctx), 0)
 		}
 		k.await(context.WithoutCancel(ctx), pc)
 		return true
@@ -310,7 +310,7 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 func (w *Waiter) cancelKids(ctx context.Context) {
 	cause := context.Canceled
 	if ctx.Err() != nil {
-		cause = context.Cause(ctx)
+		cause = causeOf(ctx)
 	}
 	w.eachKid(func(k *Call) bool {
 		k.cancel(cause, 0)
