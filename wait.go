@@ -151,7 +151,7 @@ func begin(fb *fiber, pc uintptr) *wait {
 			misuse("internal error: a goroutine waits twice")
 		}
 	}
-	if fb != nil { // else no search for deadlocks comes here
+	if fb != nil && w.pc.Load() != pc { // without fb, no search for deadlocks comes here
 		w.pc.Store(pc)
 	}
 	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))

@@ -21,5 +21,27 @@
 //
 // [NoLeaks], called first in a test, fails it if loops have not been stopped, or goroutines of hop are left, when it ends.
 //
-// Everything here stands on the public API of hop alone.
+// # All orders of events
+//
+// [Explore] runs a test under many schedules, and finds the one that breaks it: an update that is lost, a check that is missing after a wait,
+// a deadlock.
+//
+//	func TestAccount(t *testing.T) {
+//		hoptest.Explore(t, nil, func(x *hoptest.Trial) {
+//			l := hop.NewLoop(nil)
+//			defer l.Close()
+//			var a Account
+//			one := hop.Go(x.Context(), l, func(ctx context.Context) (int, error) { return a.Deposit(ctx, 10) })
+//			two := hop.Go(x.Context(), l, func(ctx context.Context) (int, error) { return a.Deposit(ctx, 10) })
+//			one.Wait(x.Context())
+//			two.Wait(x.Context())
+//			if a.Balance != 20 {
+//				x.Errorf("the balance is %d, want 20", a.Balance)
+//			}
+//		})
+//	}
+//
+// The seed of the schedules is fixed, so the test does the same each time; HOP_SEED gives it another.
+//
+// All but Explore stands on the public API of hop alone.
 package hoptest

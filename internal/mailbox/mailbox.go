@@ -34,9 +34,10 @@ type Box[T any] struct {
 	_ [64]byte // what follows changes with every message, on another processor than what senders write
 
 	// The receiver's own view of its batch.
-	view []T
-	pos  uint64
-	end  uint64
+	view  []T
+	start uint64
+	pos   uint64
+	end   uint64
 }
 
 // Push sends v. It reports whether v was accepted and whether the receiver sleeps and must be woken by the
@@ -67,6 +68,13 @@ func (b *Box[T]) grow() {
 		ring[i&uint64(len(ring)-1)] = b.ring[i&uint64(len(b.ring)-1)]
 	}
 	b.ring = ring
+}
+
+// Trickles reports whether messages come faster than one at a time, but not much faster than the receiver reads them: the last batch was
+// small, and more than one message.
+func (b *Box[T]) Trickles() bool {
+	n := b.end - b.start
+	return n > 1 && n < batch/4
 }
 
 // Came reports whether a message was sent since Refill found none. A receiver that spins asks it.
@@ -137,7 +145,7 @@ func (b *Box[T]) refill() bool {
 	if b.taken == b.head && len(b.ring) > 4*batch {
 		b.ring = nil // a burst is over: give its memory back
 	}
-	b.view, b.pos, b.end = b.ring, b.head, b.taken
+	b.view, b.start, b.pos, b.end = b.ring, b.head, b.head, b.taken
 	return b.pos != b.end
 }
 
