@@ -103,7 +103,9 @@ type callRare struct {
 	forReturn   waitList      // who waits until the function of an abandoned call has returned
 	returned    bool          // it has
 	queue       *atomic.Int64 // the queue that the call still counts in
-	waiter      *Waiter       // the goroutine that waits for the call and runs what is sent to it
+	pump        *Waiter       // the goroutine that is blocked in Do for the call, and runs what is sent to it; made when it is asked for
+	pumper      uintptr       // that goroutine, where the call may run on it
+	waiter      *Waiter       // the one whose Wait waits for the call
 	unlooked    *unlooked     // a failure that nobody may look at
 	held        *heldCall     // its places in Groups with a Limit
 }

@@ -27,7 +27,7 @@ func (c *Call) run(fb *fiber) {
 	}
 	below := fb.cur.Load()
 	if below != nil {
-		fb.under = append(fb.under, below)
+		fb.push(below)
 	}
 	fb.cur.Store(c)
 	labelled := c.has(flagLabels)
@@ -40,7 +40,7 @@ func (c *Call) run(fb *fiber) {
 			c.crashed(recover())
 		}
 		if below != nil {
-			fb.under = fb.under[:len(fb.under)-1]
+			fb.pop()
 		}
 		fb.cur.Store(below)
 		if labelled {

@@ -10,10 +10,12 @@ import (
 
 // await waits until c is done; a nil error says that it is. The other errors are Wait's.
 func (c *Call) await(ctx context.Context, pc uintptr) error {
-	return c.awaitAs(ctx, pc, false)
+	return c.awaitAs(ctx, pc, false, nil)
 }
 
-func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
+// awaitAs is await on a goroutine that serves meanwhile, if it is not on a loop: who has c for its Origin, where pump is set (Do), or
+// server.
+func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waiter) error {
 	if ctx == nil {
 		misuse("nil context")
 	}
@@ -35,8 +37,8 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 		}
 	}
 	w := begin(fb, pc)
-	if pump && w.s != nil {
-		pump = false // a task's loop runs what is sent to Origin
+	if w.s != nil {
+		pump, server = false, nil // a task's loop runs what is sent
 	}
 	if fb != nil {
 		w.limitTo(ctx)
@@ -54,18 +56,20 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 	}
 	if pump {
 		w.pump = c
-		if x := c.hasRare(); x != nil && x.waiter != nil {
-			x.waiter.attach(w)
+		if x := c.hasRare(); x != nil && x.pump != nil {
+			x.pump.attach(w)
 		}
+	}
+	if server != nil {
+		w.server = server
+		server.attach(w)
 	}
 	c.mu.Unlock()
 	if !sameContext(ctx, c.parent) {
 		c.watch()
 	}
 	if fb != nil {
-		if endWaits.n.Load() > 0 {
-			lookAgain()
-		}
+		lookAgain()
 		if d := findDeadlock(fb, c); d != nil {
 			c.forget(w)
 			if c.done() {
@@ -81,8 +85,13 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool) error {
 		c.mu.Unlock()
 	}
 	w.finish()
-	if pump && !c.done() {
-		c.endPump(ctx, pc)
+	if !c.done() {
+		if pump {
+			c.endPump(ctx, pc)
+		}
+		if server != nil {
+			server.settle(ctx, pc, true)
+		}
 	}
 	if c.settled() {
 		return nil
@@ -112,7 +121,7 @@ const grace = 500 * time.Millisecond
 // awaitOwned is await by the call's owner; see WaitOrCancel.
 func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
 	pump := c.has(flagPumped)
-	err := c.awaitAs(ctx, pc, pump)
+	err := c.awaitAs(ctx, pc, pump, nil)
 	if err != nil && pump {
 		c.closeWaiter()
 	}
@@ -132,7 +141,7 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
 	if fb := self(); fb == nil || !fb.stopping() {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		if c.awaitAs(short, pc, false) == nil {
+		if c.awaitAs(short, pc, false, nil) == nil {
 			return nil
 		}
 	}
@@ -162,13 +171,13 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 		return nil
 	}
 	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {
-		w.onCall.Store(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		x := c.rare()
 		if x.returned {
 			return false
 		}
+		w.onCall.Store(c)
 		x.forReturn.add(w)
 		return true
 	}, func(w *wait) {

@@ -175,6 +175,7 @@ func (x *callMore) endDone() {
 // AfterFunc has f called when the context ends, on the goroutine that ends it: for package context, which starts one
 // for functions of users.
 func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
+	defer turn.Quietly()() // package context holds a lock
 	c := (*Call)(cc)
 	k := &kid{f: f}
 	if cc.Err() != nil {

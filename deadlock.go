@@ -141,7 +141,7 @@ func (g *graph) expand(n *node) {
 	}
 	n.seq = w.seq()
 	call, many := w.onCall.Load(), w.onMany.Load()
-	if call != nil && !call.done() {
+	if call != nil && (!call.done() || call.out()) {
 		n.edges = append(n.edges, g.edge(call))
 	}
 	n.any = len(n.edges)
@@ -167,10 +167,20 @@ func (g *graph) expand(n *node) {
 }
 
 func (g *graph) edge(c *Call) edge {
-	if fb := c.fb.Load(); fb != nil && !c.done() {
+	if fb := c.fb.Load(); fb != nil && (!c.done() || c.out()) {
 		return edge{c, g.visit(fb)}
 	}
 	return edge{c, nil}
+}
+
+// out reports whether c was abandoned, and its function runs on: who waits for that waits for the goroutine that runs it.
+func (c *Call) out() bool {
+	if !c.has(flagAbandoned) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.rare().returned
 }
 
 // settle finds who is free, from those who are to those who wait for them.

@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/turn"
@@ -10,48 +11,71 @@ import (
 
 // Waiting for the end of a loop or pool is waiting for all of its calls. They are not edges of the wait graph: nobody but the
 // place itself can list them. Instead a call that waits for an end looks back, at who waits for it, directly or through
-// others: if that is one of the calls to be ended, neither could go on. It looks when it has been registered, and again
-// whenever a new wait begins anywhere, so it does not matter which of the waits closes the circle.
+// others: if that is one of the goroutines that the place is to end, neither could go on. It looks when it has been registered, and
+// whenever a new wait begins anywhere all of them are looked at again, so it does not matter which of the waits closes the circle.
+//
+// Waits of several testing/synctest bubbles may stand here. Only one that the new wait has to do with is ever woken.
 var endWaits struct {
-	n  atomic.Int32
-	mu turn.Mutex
-	by map[*wait]uint64 // which of its waits it is
+	n   atomic.Int32
+	mu  turn.Mutex
+	all []*endWait
+}
+
+// An endWait is a wait for the end of a place.
+type endWait struct {
+	w    *wait
+	seq  uint64
+	fb   *fiber
+	runs func(*fiber) bool // whether a goroutine runs what the place is to end
+}
+
+func (e *endWait) add() {
+	endWaits.mu.Lock()
+	defer endWaits.mu.Unlock()
+	endWaits.all = append(endWaits.all, e)
+	endWaits.n.Add(1)
+}
+
+func (e *endWait) drop() {
+	endWaits.mu.Lock()
+	defer endWaits.mu.Unlock()
+	endWaits.all = slices.DeleteFunc(endWaits.all, func(o *endWait) bool { return o == e })
+	endWaits.n.Add(-1)
+}
+
+func everyEndWait() []*endWait {
+	if endWaits.n.Load() == 0 {
+		return nil
+	}
+	endWaits.mu.Lock()
+	defer endWaits.mu.Unlock()
+	return slices.Clone(endWaits.all)
 }
 
 // errNeeded says that what is to end waits for the caller.
 var errNeeded = errors.New("hop: internal: the end needs the caller")
 
-// awaitEnd waits for ended, the end of a place, unless that needs the caller.
-func awaitEnd(ctx context.Context, ended *Event, needed func() bool) error {
+// awaitEnd waits for ended, the end of a place that runs goroutines of which runs is true, unless that needs the caller.
+func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
 	fb := self()
 	if fb == nil {
 		return ended.Wait(ctx)
 	}
-	if needed() {
+	if neededBy(fb, runs) {
 		return errNeeded
-	}
-	c := fb.cur.Load()
-	if c == nil {
-		return ended.Wait(ctx)
 	}
 	// The caller's own place may be stopping: it may wait with a context that carries its call.
 	inner := ctx
-	if ctx.Done() == nil {
+	if c := fb.cur.Load(); c != nil && ctx.Done() == nil {
 		inner = context.WithoutCancel((*callContext)(c))
 	}
 	told := 0 // how often the stop of the caller's own place has ended the wait
 	for !ended.IsSet() {
 		circle := false
-		var mine *wait
+		var mine *endWait
 		err := waitOn(inner, 0, "the end of a stop", func(w *wait) bool {
-			mine = w
-			endWaits.mu.Lock()
-			if endWaits.by == nil {
-				endWaits.by = make(map[*wait]uint64)
-			}
-			endWaits.by[w] = w.seq()
-			endWaits.n.Add(1)
-			endWaits.mu.Unlock()
+			mine = &endWait{w, w.seq(), fb, runs}
+			mine.add()
 			ended.mu.Lock()
 			over := ended.set.Load()
 			if !over {
@@ -59,7 +83,7 @@ func awaitEnd(ctx context.Context, ended *Event, needed func() bool) error {
 			}
 			ended.mu.Unlock()
 			if !over {
-				circle = needed()
+				circle = neededBy(fb, runs)
 			}
 			if circle {
 				ended.drop(w)
@@ -67,11 +91,8 @@ func awaitEnd(ctx context.Context, ended *Event, needed func() bool) error {
 			return !over && !circle
 		}, ended.drop)
 		if mine != nil {
-			endWaits.mu.Lock()
-			delete(endWaits.by, mine)
-			endWaits.n.Add(-1)
-			endWaits.mu.Unlock()
-			ended.drop(mine) // it was woken to look again
+			mine.drop()
+			ended.drop(mine.w) // it was woken to look again
 		}
 		if circle {
 			return errNeeded
@@ -85,7 +106,7 @@ func awaitEnd(ctx context.Context, ended *Event, needed func() bool) error {
 			}
 			return err
 		}
-		if needed() {
+		if neededBy(fb, runs) {
 			return errNeeded
 		}
 	}
@@ -94,10 +115,77 @@ func awaitEnd(ctx context.Context, ended *Event, needed func() bool) error {
 
 // lookAgain has those who wait for an end look who waits for them now.
 func lookAgain() {
-	endWaits.mu.Lock()
-	defer endWaits.mu.Unlock()
-	for w, seq := range endWaits.by {
-		w.wakeAs(seq, woken)
+	for _, e := range everyEndWait() {
+		if neededBy(e.fb, e.runs) {
+			e.w.wakeAs(e.seq, woken)
+		}
+	}
+}
+
+// neededBy reports whether fb is a goroutine of which runs is true, or one of those waits for what fb runs.
+func neededBy(fb *fiber, runs func(*fiber) bool) bool {
+	seen := map[*fiber]bool{}
+	var needs func(fb *fiber) bool
+	needs = func(fb *fiber) bool {
+		if fb == nil || seen[fb] {
+			return false
+		}
+		seen[fb] = true
+		return runs(fb) || slices.ContainsFunc(fb.waiting(), needs)
+	}
+	return needs(fb)
+}
+
+// waiting returns the goroutines that wait for what fb runs, as far as hop knows them.
+func (fb *fiber) waiting() []*fiber {
+	var fbs []*fiber
+	for _, c := range fb.calls() {
+		fbs = append(fbs, c.waiting()...)
+	}
+	if fb.s != nil && fb.s.waiter != nil {
+		fbs = append(fbs, fb.s.waiter.server()) // it finishes what it has accepted
+	}
+	for _, e := range everyEndWait() {
+		if e.runs(fb) {
+			fbs = append(fbs, e.fb)
+		}
+	}
+	return fbs
+}
+
+// waiting returns the goroutines that wait for c: for itself, for its function, for a group that it is in, for a place of a limiter that it
+// holds.
+func (c *Call) waiting() []*fiber {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fbs := c.waiters.fibers(nil)
+	if r := c.hasRare(); r != nil {
+		fbs = r.forReturn.fibers(fbs)
+	}
+	if x := c.x.Load(); x != nil {
+		for n := x.nodes; n != nil; n = n.more {
+			if g := n.group; g != nil {
+				g.mu.Lock()
+				fbs = g.waiters.fibers(fbs)
+				g.mu.Unlock()
+			}
+		}
+	}
+	return waitedLimiters.waiting(c, fbs)
+}
+
+// fibers appends the goroutines whose waits are in the list.
+func (l *waitList) fibers(fbs []*fiber) []*fiber {
+	if l.last == nil {
+		return fbs
+	}
+	for w := l.last.next; ; w = w.next {
+		if w.fb != nil {
+			fbs = append(fbs, w.fb)
+		}
+		if w == l.last {
+			return fbs
+		}
 	}
 }
 

@@ -20,6 +20,11 @@ type Event struct {
 // Set sets the event and wakes all who wait. It never blocks; a second Set does nothing.
 func (e *Event) Set() {
 	turn.At(turn.Set, e)
+	e.raise()
+}
+
+// raise is Set for those who hold a lock.
+func (e *Event) raise() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.set.Swap(true) {

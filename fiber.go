@@ -3,11 +3,13 @@ package hop
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/ccall"
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // A fiber is a goroutine that hop knows: a task's coroutine, a pool's worker, or one that runs a call.
@@ -16,7 +18,8 @@ type fiber struct {
 	s     *sched               // the loop whose task runs here; nil elsewhere
 	w     *worker              // the pool's worker whose goroutine this is
 	cur   atomic.Pointer[Call] // the innermost call that runs here
-	under []*Call              // those that it runs on top of, outermost first; the goroutine's own
+	under []*Call              // those that it runs on top of, outermost first; the goroutine's own, but see calls
+	mu    turn.Mutex           // held by the goroutine when it changes under, and by others
 	wait  wait
 }
 
@@ -80,6 +83,30 @@ func (fb *fiber) cannotWait(ctx context.Context) error {
 		return nil
 	}
 	return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", place)
+}
+
+// push and pop change under.
+func (fb *fiber) push(c *Call) {
+	fb.mu.Lock()
+	fb.under = append(fb.under, c)
+	fb.mu.Unlock()
+}
+
+func (fb *fiber) pop() {
+	fb.mu.Lock()
+	fb.under = fb.under[:len(fb.under)-1]
+	fb.mu.Unlock()
+}
+
+// calls returns all calls that run on the goroutine, for any other to look at.
+func (fb *fiber) calls() []*Call {
+	fb.mu.Lock()
+	defer fb.mu.Unlock()
+	calls := slices.Clone(fb.under)
+	if c := fb.cur.Load(); c != nil {
+		calls = append(calls, c)
+	}
+	return calls
 }
 
 // stopping reports whether the goroutine is a task whose loop is being closed.

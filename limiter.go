@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
@@ -19,7 +20,52 @@ type Limiter struct {
 	taken   int
 	holders []*Call // who took, as far as they were calls, and nobody else has released since
 	waiters waitList
+	minded  bool            // it is in waitedLimiters
 	wanting map[*wait]*Call // the calls of those who wait
+}
+
+// waitedLimiters are those that somebody waits for.
+var waitedLimiters limiterList
+
+type limiterList struct {
+	n   atomic.Int32
+	mu  turn.Mutex // taken after a limiter's, or none
+	all []*Limiter
+}
+
+// mind notes whether somebody waits for l. It needs l.mu.
+func (s *limiterList) mind(l *Limiter) {
+	if l.minded == !l.waiters.empty() {
+		return
+	}
+	l.minded = !l.minded
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.minded {
+		s.all = append(s.all, l)
+		s.n.Add(1)
+		return
+	}
+	s.all = slices.DeleteFunc(s.all, func(o *Limiter) bool { return o == l })
+	s.n.Add(-1)
+}
+
+// waiting appends the goroutines that wait for a place of which c has one.
+func (s *limiterList) waiting(c *Call, fbs []*fiber) []*fiber {
+	if s.n.Load() == 0 {
+		return fbs
+	}
+	s.mu.Lock()
+	all := slices.Clone(s.all)
+	s.mu.Unlock()
+	for _, l := range all {
+		l.mu.Lock()
+		if slices.Contains(l.holders, c) {
+			fbs = l.waiters.fibers(fbs)
+		}
+		l.mu.Unlock()
+	}
+	return fbs
 }
 
 // NewLimiter makes a limiter of n places; n < 1 panics.
@@ -67,6 +113,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 		}
 		l.wanting[w] = c
 		l.waiters.add(w)
+		waitedLimiters.mind(l)
 		return true
 	}, func(w *wait) {
 		l.mu.Lock()
@@ -74,6 +121,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 		// If grant has taken it out of the line, it has found the wait ended, and given the place to the next.
 		l.waiters.remove(w)
 		delete(l.wanting, w)
+		waitedLimiters.mind(l)
 	})
 }
 
@@ -144,6 +192,7 @@ func (l *Limiter) SetLimit(n int) {
 
 // grant hands free places to those who wait. It needs mu.
 func (l *Limiter) grant() {
+	defer waitedLimiters.mind(l)
 	for l.taken < l.n {
 		w := l.waiters.first()
 		if w == nil {

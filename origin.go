@@ -30,7 +30,7 @@ func WithOrigin(ctx context.Context, p Portal) context.Context {
 
 // origin returns the portal to who waits for c; nil: nobody of its own.
 func (c *Call) origin() Portal {
-	if c.has(flagPumped) && !c.done() {
+	if c.has(flagPumped) && !c.done() && !c.onPumper() {
 		if w := c.originWaiter(); w != nil {
 			return w
 		}
@@ -52,12 +52,32 @@ func (c *Call) origin() Portal {
 	return nil
 }
 
-// waiter returns the Waiter of the goroutine that waits for c and runs what is sent to it; nil if there is none yet.
+// onPumper reports whether the call runs on the very goroutine that called Do for it, which therefore serves nobody.
+func (c *Call) onPumper() bool {
+	r := c.hasRare()
+	if r == nil || r.pumper == 0 {
+		return false
+	}
+	fb := c.fb.Load()
+	return fb != nil && fb.g == r.pumper
+}
+
+// waiter returns the Waiter whose Wait waits for c, nil if none does.
 func (c *Call) waiter() *Waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if x := c.hasRare(); x != nil {
 		return x.waiter
+	}
+	return nil
+}
+
+// pump returns the Waiter of the goroutine that is blocked in Do for c; nil: nobody has asked for it.
+func (c *Call) pump() *Waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.hasRare(); x != nil {
+		return x.pump
 	}
 	return nil
 }
@@ -70,15 +90,15 @@ func (c *Call) originWaiter() *Waiter {
 		return nil
 	}
 	x := c.rare()
-	if x.waiter == nil {
+	if x.pump == nil {
 		w := NewWaiter()
-		x.waiter = w
+		x.pump = w
 		w.call = c
 		if wt := c.waiters.pumping(); wt != nil {
 			w.attach(wt)
 		}
 	}
-	return x.waiter
+	return x.pump
 }
 
 // pumping returns the wait in the list whose goroutine runs what is sent to it.

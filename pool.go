@@ -44,16 +44,24 @@ type Pool struct {
 	mu        turn.Mutex
 	size      int
 	queue     fifo
-	idle      []*worker // the longest idle first
-	all       map[*worker]struct{}
-	running   int // functions that run and do not wait
+	idle      []*worker          // the longest idle first
+	all       map[*worker]uint64 // which it was
+	hired     uint64             // workers ever made
+	running   int                // functions that run and do not wait
 	waiting   int
 	abandoned int
 	stop      stopLevel
-	delayed   map[*Call]*time.Timer
+	delayed   map[*Call]delay
+	postponed uint64 // calls ever delayed
 	reaper    *time.Timer
 	reaping   bool
 	closing   atomic.Bool
+}
+
+// A delay is the timer of a call that is not due; n says which it was.
+type delay struct {
+	n     uint64
+	timer *time.Timer
 }
 
 // PoolStats is what a pool is doing.
@@ -67,7 +75,7 @@ type PoolStats struct {
 
 // NewPool makes a pool. It starts no worker before the first call. Negative sizes panic.
 func NewPool(o *PoolOptions) *Pool {
-	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]struct{})}
+	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]uint64)}
 	if o != nil {
 		p.o = *o
 	}
@@ -247,14 +255,15 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
 	if p.delayed == nil {
-		p.delayed = make(map[*Call]*time.Timer)
+		p.delayed = make(map[*Call]delay)
 	}
-	p.delayed[c] = time.AfterFunc(d, func() {
+	p.postponed++
+	p.delayed[c] = delay{p.postponed, time.AfterFunc(d, func() {
 		p.undelay(c)
 		if !c.settled() {
 			c.submitTo(p)
 		}
-	})
+	})}
 	p.mu.Unlock()
 	c.OnDone(func() { p.undelay(c) })
 	return nil
@@ -263,8 +272,8 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 func (p *Pool) undelay(c *Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := p.delayed[c]; t != nil {
-		t.Stop()
+	if d, ok := p.delayed[c]; ok {
+		d.timer.Stop()
 		delete(p.delayed, c)
 	}
 }

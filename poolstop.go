@@ -1,7 +1,9 @@
 package hop
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/gohop/hop/internal/turn"
@@ -21,7 +23,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(graceful)
-	err := awaitEnd(ctx, p.ended, p.waitsForCaller)
+	err := awaitEnd(ctx, p.ended, p.runs)
 	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun", p)
 	}
@@ -41,7 +43,7 @@ func (p *Pool) Close() error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(hard)
-	if err := awaitEnd(context.Background(), p.ended, p.waitsForCaller); err != errNeeded {
+	if err := awaitEnd(context.Background(), p.ended, p.runs); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
@@ -56,15 +58,13 @@ func (p *Pool) beginStop(to stopLevel) {
 		return
 	}
 	p.stop = to
-	var cancel []*Call
-	for c := range p.delayed {
-		cancel = append(cancel, c)
-	}
+	// Maps have no order, but what is told first matters to those who are told: it is always the same.
+	cancel := slices.SortedFunc(maps.Keys(p.delayed), func(a, b *Call) int { return cmp.Compare(p.delayed[a].n, p.delayed[b].n) })
 	var waits []*wait
 	if to == hard {
 		p.closing.Store(true)
 		cancel = append(cancel, p.queue.dropCalls()...)
-		for w := range p.all {
+		for _, w := range slices.SortedFunc(maps.Keys(p.all), func(a, b *worker) int { return cmp.Compare(p.all[a], p.all[b]) }) {
 			if w.base != nil {
 				cancel = append(cancel, w.base)
 			}
@@ -102,7 +102,7 @@ func (p *Pool) step() {
 		}
 	}
 	p.stop = finished
-	p.ended.Set()
+	p.ended.raise()
 }
 
 func (p *Pool) unfinished() int {
@@ -120,28 +120,8 @@ func (p *Pool) mayStillSubmit(c *Call) bool {
 	return false
 }
 
-// waitsForCaller reports whether the end of the pool needs the calling goroutine.
-func (p *Pool) waitsForCaller() bool {
-	return neededBy(self(), func(fb *fiber) bool { return fb.w != nil && fb.w.p == p })
-}
-
-// neededBy reports whether fb is one of those that is looks for, or one of those waits for what fb runs.
-func neededBy(fb *fiber, is func(*fiber) bool) bool {
-	seen := map[*fiber]bool{}
-	var needs func(fb *fiber) bool
-	needs = func(fb *fiber) bool {
-		if fb == nil || seen[fb] {
-			return false
-		}
-		seen[fb] = true
-		if is(fb) {
-			return true
-		}
-		c := fb.cur.Load()
-		return c != nil && slices.ContainsFunc(c.waiting(), needs)
-	}
-	return needs(fb)
-}
+// runs reports whether fb is one of the pool's workers.
+func (p *Pool) runs(fb *fiber) bool { return fb.w != nil && fb.w.p == p }
 
 // dropCalls takes the calls out of the queue.
 func (q *fifo) dropCalls() []*Call {

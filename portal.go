@@ -185,7 +185,17 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 			return err
 		}
 	}
-	if fb == nil || fb.s == nil {
+	pumps := fb == nil || fb.s == nil
+	switch on.(type) {
+	case *Loop, *Pool, *Waiter, goroutines:
+	case inline:
+		pumps = false // it runs here, so nobody waits yet
+	default:
+		if pumps {
+			c.rare().pumper = goid.Self() // it may run here
+		}
+	}
+	if pumps {
 		c.set(flagPumped)
 	}
 	c.submit(on)
@@ -193,7 +203,7 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 	if !c.done() {
 		err = c.awaitOwned(ctx, pc)
 	}
-	if fb == nil || fb.s == nil {
+	if pumps {
 		c.endPump(ctx, pc) // what was accepted is finished
 	}
 	return err

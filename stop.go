@@ -65,7 +65,7 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 
 func (l *Loop) shutdown(ctx context.Context) error {
 	l.beginStop(graceful)
-	err := awaitEnd(ctx, l.ended, l.waitsForCaller)
+	err := awaitEnd(ctx, l.ended, l.runs)
 	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 	}
@@ -97,10 +97,10 @@ func (l *Loop) Close() error {
 
 func (l *Loop) close() error {
 	l.beginStop(hard)
-	if l.o.Manual && !l.waitsForCaller() {
+	if l.o.Manual && !neededBy(self(), l.runs) {
 		l.closeUndriven()
 	}
-	if err := awaitEnd(context.Background(), l.ended, l.waitsForCaller); err != errNeeded {
+	if err := awaitEnd(context.Background(), l.ended, l.runs); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
@@ -357,30 +357,9 @@ func (l *Loop) within(top *Loop) bool {
 	return false
 }
 
-// waitsForCaller reports whether the end of the loop needs the calling goroutine: it runs a task of the loop or of one
-// below it, or a call that such a task waits for.
-func (l *Loop) waitsForCaller() bool {
-	return neededBy(self(), func(fb *fiber) bool {
-		return fb.s != nil && fb.s.loop != nil && fb.s.loop.within(l)
-	})
-}
-
-// waiting returns the goroutines that wait for c.
-func (c *Call) waiting() []*fiber {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var fbs []*fiber
-	if last := c.waiters.last; last != nil {
-		for w := last.next; ; w = w.next {
-			if w.fb != nil {
-				fbs = append(fbs, w.fb)
-			}
-			if w == last {
-				break
-			}
-		}
-	}
-	return fbs
+// runs reports whether fb runs a task of the loop or of one below it.
+func (l *Loop) runs(fb *fiber) bool {
+	return fb.s != nil && fb.s.loop != nil && fb.s.loop.within(l)
 }
 
 func init() {

@@ -56,8 +56,9 @@ type wait struct {
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
 	listed     bool
-	spins      bool  // an answer is likely within the time of a sleep
-	pump       *Call // run what is sent to the Origin of this call; under that call's mu
+	spins      bool    // an answer is likely within the time of a sleep
+	pump       *Call   // run what is sent to the Origin of this call, which Do waits for; under that call's mu
+	server     *Waiter // or to this one, whose Wait it is
 
 	// What is waited for, as the search for deadlocks sees it.
 	onCall atomic.Pointer[Call]
@@ -172,7 +173,7 @@ func (w *wait) finish() {
 	if w.bound.Load() != nil {
 		w.bound.Store(nil)
 	}
-	w.pump, w.alarm, w.spins = nil, nil, false
+	w.pump, w.server, w.alarm, w.spins = nil, nil, nil, false
 	w.state.Store(w.state.Load() &^ phaseMask)
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
@@ -287,13 +288,13 @@ func (w *wait) blockGoroutine(ctx context.Context) {
 		old := w.state.Load()
 		switch phase(old & phaseMask) {
 		case poked:
-			if w.pump == nil {
+			if w.pump == nil && w.server == nil {
 				return
 			}
 			// Armed again first: what is sent while it runs what was sent must poke again.
 			if w.state.CompareAndSwap(old, old&^phaseMask|uint64(armed)) {
 				turn.At(turn.Resume, w)
-				w.pump.runSent()
+				w.runSent()
 			}
 			continue
 		case armed:
@@ -392,8 +393,9 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 		w.abort()
 		return nil
 	}
-	if fb != nil && w.onMany.Load() != nil {
+	if fb != nil && (w.onMany.Load() != nil || w.onCall.Load() != nil) {
 		w.limitTo(ctx)
+		lookAgain()
 		if d := findDeadlock(fb, nil); d != nil {
 			remove(w)
 			w.abort()

@@ -24,17 +24,19 @@ type Waiter struct {
 	mu      turn.Mutex // taken after a call's
 	call    *Call      // what it waits for
 	w       *wait      // the wait of the goroutine that blocks
+	fb      *fiber     // that goroutine, if hop knows it
 	wanted  bool       // there is something to run and nobody blocks
 	waiting bool       // Wait is on
 	closed  bool
-	via     *sched // the loop whose task waits: it runs what is submitted
-	kids    map[*Call]struct{}
+	via     *sched           // the loop whose task waits: it runs what is submitted
+	kids    map[*Call]uint64 // which it was
+	kidsN   uint64
 	after   []func(context.Context)
 }
 
 // NewWaiter makes a Waiter.
 func NewWaiter() *Waiter {
-	w := &Waiter{kids: make(map[*Call]struct{})}
+	w := &Waiter{kids: make(map[*Call]uint64)}
 	w.s = newSched("a waiting goroutine", nil)
 	w.s.waiter = w
 	w.s.notify = w.want
@@ -73,7 +75,8 @@ func (w *Waiter) Submit(c *Call) error {
 		c.unaccept()
 		return refuse(ErrClosed, "%s was refused by %v: the wait is over", callName(c), w)
 	}
-	w.kids[c] = struct{}{}
+	w.kidsN++
+	w.kids[c] = w.kidsN
 	awaited := w.call
 	w.mu.Unlock()
 	if awaited != nil {
@@ -128,7 +131,7 @@ func (w *Waiter) wantLocked() {
 func (w *Waiter) attach(wt *wait) {
 	wt.onMany.Store(&w.many)
 	w.mu.Lock()
-	w.w = wt
+	w.w, w.fb = wt, wt.fb
 	if w.wanted {
 		w.wanted = false
 		wt.poke()
@@ -142,6 +145,13 @@ func (w *Waiter) detach() {
 	w.mu.Unlock()
 }
 
+// server returns the goroutine that runs what was submitted, nil if hop does not know it.
+func (w *Waiter) server() *fiber {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fb
+}
+
 func (w *Waiter) takes() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -151,9 +161,8 @@ func (w *Waiter) takes() bool {
 // eachKid yields the calls that were accepted and are not done.
 func (w *Waiter) eachKid(yield func(*Call) bool) {
 	w.mu.Lock()
-	kids := slices.Collect(maps.Keys(w.kids))
+	kids := slices.SortedFunc(maps.Keys(w.kids), func(a, b *Call) int { return cmp.Compare(w.kids[a], w.kids[b]) })
 	w.mu.Unlock()
-	slices.SortFunc(kids, func(a, b *Call) int { return cmp.Compare(a.ID(), b.ID()) })
 	for _, c := range kids {
 		if !yield(c) {
 			return
@@ -203,15 +212,14 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 		c.adopt(k)
 		return true
 	})
-	if !onTask {
-		c.mu.Lock()
-		if !c.isDone() {
-			c.rare().waiter = w
-		}
-		c.mu.Unlock()
+	server := w
+	if onTask {
+		server = nil
 	}
-	err := c.awaitAs(ctx, pc, !onTask)
+	c.servedBy(nil, server)
+	err := c.awaitAs(ctx, pc, false, server)
 	done := c.done()
+	c.servedBy(server, nil)
 	w.mu.Lock()
 	w.waiting = false
 	w.closed = done
@@ -232,6 +240,18 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 		c.guard(func() { f(ctx) })
 	}
 	return nil
+}
+
+// servedBy makes w the Waiter that serves c in place of old, if that is who does.
+func (c *Call) servedBy(old, w *Waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old == w || c.isDone() {
+		return
+	}
+	if r := c.rare(); r.waiter == old {
+		r.waiter = w
+	}
 }
 
 // enter begins Wait.
@@ -275,8 +295,10 @@ func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 // settle runs what was accepted to its end, on the calling goroutine, whose wait for the call has ended. When ctx is over, or
 // at once if cancel, it is cancelled first.
 func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
-	w.detach()
 	fb := self()
+	w.mu.Lock()
+	w.w, w.fb = nil, fb
+	w.mu.Unlock()
 	if cancel {
 		w.cancelKids(ctx)
 	}
@@ -320,9 +342,13 @@ func (w *Waiter) cancelKids(ctx context.Context) {
 	w.s.send(stopWaits{}, internal)
 }
 
-// runSent runs what was sent to the goroutine that waits for c, which is the caller's.
-func (c *Call) runSent() {
-	if w := c.waiter(); w != nil {
+// runSent runs what was sent to the goroutine that waits, which is the caller's.
+func (wt *wait) runSent() {
+	w := wt.server
+	if w == nil {
+		w = wt.pump.pump()
+	}
+	if w != nil {
 		w.s.drive()
 	}
 }
@@ -332,7 +358,7 @@ func (c *Call) endPump(ctx context.Context, pc uintptr) {
 	if c.done() && c.hasRare() == nil {
 		return // nothing was sent, and nothing will be
 	}
-	w := c.waiter()
+	w := c.pump()
 	done := c.done()
 	if w == nil {
 		return
@@ -352,7 +378,7 @@ func (c *Call) closeWaiter() {
 	c.st.And(^uint32(flagPumped))
 	var w *Waiter
 	if x := c.hasRare(); x != nil {
-		w, x.waiter = x.waiter, nil
+		w, x.pump = x.pump, nil
 	}
 	c.mu.Unlock()
 	if w == nil {

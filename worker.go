@@ -40,7 +40,8 @@ const (
 func (p *Pool) start(it item) {
 	w := &worker{p: p, ch: make(chan item, 1)}
 	w.fb.w = w
-	p.all[w] = struct{}{}
+	p.hired++
+	p.all[w] = p.hired
 	w.give(it)
 	if p.o.Threads {
 		thread.Go(w.main)

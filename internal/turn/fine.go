@@ -21,7 +21,12 @@ func (m *Mutex) Free() bool { return !m.held.Load() }
 
 func (m *Mutex) Lock() {
 	for Directed() {
-		At(Lock, m)
+		if quiet() && m.TryLock() {
+			return
+		}
+		if d := director.Load(); d != nil {
+			(*d).At(Lock, m)
+		}
 		if m.TryLock() {
 			return
 		}

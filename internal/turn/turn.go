@@ -10,7 +10,12 @@
 // race to change. In other builds [Mutex] is sync.Mutex and Swap is nothing.
 package turn
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/gohop/hop/internal/goid"
+)
 
 // A Step is what a goroutine is about to do.
 type Step uint8
@@ -64,7 +69,36 @@ func Directed() bool { return director.Load() != nil }
 
 // At is called before each step.
 func At(step Step, on any) {
-	if d := director.Load(); d != nil {
+	if d := director.Load(); d != nil && !quiet() {
 		(*d).At(step, on)
 	}
+}
+
+// Goroutines that do not stop at points for a while.
+var (
+	quietly sync.Map // by goid.Self
+	hushed  atomic.Int32
+)
+
+// Quietly takes the points away from what the calling goroutine does until it calls end: it holds a lock that a director cannot
+// see.
+func Quietly() (end func()) {
+	if !Directed() {
+		return func() {}
+	}
+	g := goid.Self()
+	quietly.Store(g, true)
+	hushed.Add(1)
+	return func() {
+		hushed.Add(-1)
+		quietly.Delete(g)
+	}
+}
+
+func quiet() bool {
+	if hushed.Load() == 0 {
+		return false
+	}
+	_, is := quietly.Load(goid.Self())
+	return is
 }
