@@ -130,14 +130,14 @@ func (l *Loop) beginStop(to stopLevel) {
 	for _, c := range late {
 		c.Cancel(ErrStopped)
 	}
-	if first {
-		go l.stopBelow(below, to)
-	}
 	if to == hard {
 		for _, b := range below {
 			b.beginStop(hard)
 		}
 		l.cancelAll()
+	}
+	if first {
+		go l.stopBelow(below, to) // only now: after it the shutdown functions run, which a Close does not cancel
 	}
 	l.s.send(posted(func() {}), internal) // look again
 }

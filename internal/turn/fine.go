@@ -3,6 +3,7 @@
 package turn
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -30,6 +31,7 @@ func (m *Mutex) Lock() {
 		if m.TryLock() {
 			return
 		}
+		runtime.Gosched() // who is none of the director's must not keep the processor from who has the lock
 	}
 	m.mu.Lock()
 	m.held.Store(true)
