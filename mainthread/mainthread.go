@@ -44,7 +44,8 @@ func Loop() *hop.Loop { return loop() }
 // hop.ErrMismatch, and in a hop.RunLoop hop.ErrCannotWait; then f does not run.
 //
 // f's ctx ends with ctx, and at the first interrupt or termination signal, with a cause that names it; calls on the
-// loop that still run or wait when f has returned after that are cancelled. A second signal ends the process as it would
+// loop that still run or wait when f has returned after that are cancelled, and so is f's own call: Run returns a
+// *hop.CancelError with that cause then, also when f returned nil. A second signal ends the process as it would
 // without hop. A panic of f panics here; a runtime.Goexit in f is hop.ErrGoexit.
 func Run(ctx context.Context, f func(context.Context) error) error {
 	if ctx == nil || f == nil {
