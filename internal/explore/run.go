@@ -53,7 +53,8 @@ type run struct {
 	wake  chan struct{} // and receives from this
 	ended atomic.Bool   // the body has returned
 	at    atomic.Int64  // how many steps there were
-	order byte          // see publish
+	//lint:ignore U1000 it is used where there is the race detector
+	order byte // see publish
 
 	failed  atomic.Bool
 	mu      sync.Mutex // guards what follows
