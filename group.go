@@ -320,6 +320,12 @@ var (
 func (g *Group) left(c *Call, n *linkNode) {
 	turn.At(turn.Return, g)
 	state := c.raw()
+	if state == Succeeded && g.o.Limit == 0 {
+		g.mu.Lock()
+		g.removeLocked(n)
+		g.mu.Unlock()
+		return
+	}
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
 		c.look()
@@ -333,6 +339,11 @@ func (g *Group) left(c *Call, n *linkNode) {
 	// Only now: who finds the group without members finds what they have left behind.
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.removeLocked(n)
+}
+
+// removeLocked needs mu.
+func (g *Group) removeLocked(n *linkNode) {
 	g.set.remove(n)
 	if g.set.n == 0 {
 		g.waiters.wakeAll()
