@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -209,6 +210,10 @@ func (c *Call) finishLocked(state State, err error) {
 			close(x.doneCh)
 		}
 		c.unhookDone(x)
+	}
+	if bug.UnderLock {
+		c.runDone(fs)
+		fs = nil
 	}
 	c.mu.Unlock()
 	if c.has(flagDelayed) {

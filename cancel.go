@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -85,14 +86,14 @@ func (c *Call) cancel(cause error, how uint32) bool {
 		asks, r.onCancel = r.onCancel, nil
 	}
 	switch {
-	case state < Running && len(asks) == 0:
+	case state < Running && len(asks) == 0 && !(bug.CancelWaitsTurn && state == Queued):
 		c.impl.release()
 		c.finishLocked(Cancelled, c.cancelled(cause))
-	case state == Running && c.has(flagAbandon):
+	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
 		c.set(flagAbandoned)
 		fb := c.fb.Load()
 		c.finishLocked(Cancelled, c.cancelled(cause))
-		fb.abandoned()
+		fb.abandoned(c)
 	default:
 		c.mu.Unlock()
 	}
@@ -114,7 +115,7 @@ func (c *Call) cameBack(fb *fiber) {
 	x.returned = true
 	x.forReturn.wakeAll()
 	c.mu.Unlock()
-	fb.cameBack()
+	fb.cameBack(c)
 }
 
 // startTimeout starts the clock of Timeout.

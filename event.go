@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -51,7 +52,7 @@ func (e *Event) Wait(ctx context.Context) error {
 	err := waitOn(ctx, goid.CallerPC(), "an event", func(w *wait) bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.set.Load() {
+		if !bug.EventBlind && e.set.Load() {
 			return false
 		}
 		e.waiters.add(w)

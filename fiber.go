@@ -46,7 +46,10 @@ func enter() *fiber {
 
 func (fb *fiber) exit() {
 	fb.leave()
-	fb.s, fb.wait.ch = nil, nil
+	if fb.s != nil {
+		return // others may be looking at s
+	}
+	fb.wait.ch = nil
 	guests.Put(fb) // who comes late with it finds another count of waits
 }
 
@@ -112,16 +115,16 @@ func (fb *fiber) calls() []*Call {
 // stopping reports whether the goroutine is a task whose loop is being closed.
 func (fb *fiber) stopping() bool { return fb.s != nil && fb.s.closing.Load() }
 
-// abandoned gives the place of a running function away: nobody waits for it any more.
-func (fb *fiber) abandoned() {
+// abandoned gives the place of c, which runs here, away: nobody waits for its function any more.
+func (fb *fiber) abandoned(c *Call) {
 	if fb != nil && fb.w != nil {
-		fb.w.abandoned()
+		fb.w.abandoned(c)
 	}
 }
 
-// cameBack is told, on the goroutine, that an abandoned function has returned.
-func (fb *fiber) cameBack() {
+// cameBack is told, on the goroutine, that c's function has returned, which was abandoned.
+func (fb *fiber) cameBack(c *Call) {
 	if fb.w != nil {
-		fb.w.cameBack()
+		fb.w.cameBack(c)
 	}
 }

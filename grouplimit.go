@@ -1,5 +1,7 @@
 package hop
 
+import "github.com/gohop/hop/internal/bug"
+
 // A group with a Limit holds its members back until they have a place: fewer than Limit members run. A member that waits gives its
 // place back, as on a Pool and for the same reason: it may wait for one that is held back. A call in several such
 // groups gets its places one after the other, innermost first; since who has a place either runs or has given it back, that
@@ -188,7 +190,9 @@ func (fb *fiber) eachPlace(f func(*heldCall, *groupPlace)) {
 			p.g.mu.Lock()
 			f(h, p)
 			p.g.mu.Unlock()
-			p.g.feed()
+			if !bug.LimitForgets {
+				p.g.feed()
+			}
 		}
 	}
 	for _, c := range fb.under {

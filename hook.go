@@ -12,7 +12,7 @@ import (
 //
 // A call is hooked to its parent context only when somebody looks at it: waits for it, asks for its Done, registers an
 // OnDone, or makes a call or a context under it. Until then the end of the parent is found by asking parent.Err, at
-// submission, at the start and at the end of the function, which costs nothing.
+// the start and at the end of the function, which costs nothing.
 //
 // A parent that is a call keeps the hooked calls in a list (kids). Locks are taken from child to parent, never the other
 // way: who tells the kids has taken them off the list and released its lock.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
@@ -160,7 +161,13 @@ func (l *Loop) Submit(c *Call) error {
 		}
 		return err
 	}
-	if l.s.send(c, open) || l.mayStillSubmit(c) && l.s.send(c, told) {
+	if l.s.send(c, open) {
+		return nil
+	}
+	if maker := l.mayStillSubmit(c); maker != nil && l.s.send(c, told) {
+		if l.s.closing.Load() && !maker.has(flagHook) {
+			c.Cancel(ErrStopped) // the Close that cancels everything may have passed
+		}
 		return nil
 	}
 	c.unaccept()
@@ -235,7 +242,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	t.l = l
 	c.set(flagDelayed)
 	l.mu.Lock()
-	if l.stop != running {
+	if !bug.DelaysAfterStop && l.stop != running {
 		l.mu.Unlock()
 		c.st.And(^uint32(flagDelayed))
 		if !held {

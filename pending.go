@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -108,7 +109,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 		c.parentEnded()
 	}
 	c.mu.Lock()
-	if c.isDone() {
+	if !bug.FinishesTwice && c.isDone() {
 		c.mu.Unlock()
 		if err == nil {
 			p.undelivered(v)

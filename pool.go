@@ -149,6 +149,9 @@ func (p *Pool) Submit(c *Call) error {
 	}
 	p.push(c)
 	p.mu.Unlock()
+	if p.closing.Load() {
+		c.Cancel(ErrStopped) // the Close that cancels everything may have passed
+	}
 	return nil
 }
 
@@ -229,7 +232,7 @@ func (p *Pool) SetSize(n int) {
 func (p *Pool) Stats() PoolStats {
 	p.check()
 	p.mu.Lock()
-	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: p.abandoned}
+	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: max(0, p.abandoned)}
 	for w := range p.all {
 		if w.place == holds && w.base != nil && w.base.done() {
 			s.Running-- // its function has returned; the worker has not come round to saying so

@@ -22,8 +22,8 @@ import (
 // Who may send is the mailbox's level:
 //
 //	open      anybody
-//	told      calls made by calls that are not finished (a graceful stop)
-//	internal  resumptions and the stop's own functions (a hard stop)
+//	told      calls made by calls that are not finished (a stop)
+//	internal  resumptions and the stop's own functions (a Waiter whose wait is over)
 //	dead      nobody
 type sched struct {
 	box    mailbox.Box[item]
@@ -167,7 +167,7 @@ func (s *sched) gather() {
 	}
 }
 
-// gatherPauses is about a third of a microsecond.
+// gatherPauses is about half a microsecond.
 const gatherPauses = 16
 
 // nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.

@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -105,7 +106,7 @@ func (c *Call) join() {
 			l.set.lock.Unlock()
 			continue
 		}
-		if g == nil || !c.memberOf(g) { // by Add
+		if g == nil || !c.memberOf(g) && !(bug.ForgetsMember && !g.waiters.empty()) { // by Add
 			l.set.add(n)
 			x.nodes = n
 		}

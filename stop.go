@@ -5,8 +5,10 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -126,8 +128,13 @@ func (l *Loop) beginStop(to stopLevel) {
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	late := l.s.delayedCalls()
-	l.s.box.Raise(told)
+	if !bug.SealsBlind {
+		l.s.box.Raise(told)
+	}
 	for _, c := range late {
+		if bug.ForgetsDelayed {
+			break
+		}
 		c.Cancel(ErrStopped)
 	}
 	if to == hard {
@@ -166,8 +173,10 @@ func (l *Loop) cancelAll() {
 	l.s.closing.Store(true)
 	l.eachQueued(func(c *Call) { c.Cancel(ErrStopped) })
 	if fb := l.s.running.Load(); fb != nil {
-		if c := fb.cur.Load(); c != nil && c.Portal() == Portal(l) {
-			c.Cancel(ErrStopped)
+		for _, c := range fb.calls() {
+			if c.Portal() == Portal(l) {
+				c.Cancel(ErrStopped)
+			}
 		}
 	}
 	l.s.send(stopWaits{}, internal)
@@ -256,7 +265,7 @@ func (l *Loop) step() bool {
 func (l *Loop) runHook(what string, f func(context.Context) error) {
 	p := New(context.Background(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, Name(what))
 	c := &p.c
-	c.set(flagLooked)
+	c.set(flagLooked | flagHook)
 	c.accept(l, nil)
 	c.OnDone(func() {
 		if err := c.failure(); err != nil {
@@ -325,22 +334,25 @@ func (l *Loop) closeUndriven() {
 }
 
 func lockOSThread() (unlock func()) {
+	if thread.Only {
+		return func() {}
+	}
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread
 }
 
-// mayStillSubmit reports whether a stopping loop accepts c: because c was made by a call of the loop, or of a loop
-// below it, that is not finished.
-func (l *Loop) mayStillSubmit(c *Call) bool {
+// mayStillSubmit returns the call for which a stopping loop accepts c: one of the loop, or of a loop below it, that is not
+// finished and under which c was made; of several, a shutdown function if there is one. nil: c is refused.
+func (l *Loop) mayStillSubmit(c *Call) (maker *Call) {
 	for a, _ := c.parent.Value(anchorKey{}).(anchor); a.call != nil; a, _ = a.call.parent.Value(anchorKey{}).(anchor) {
 		if a.call.done() {
 			continue
 		}
-		if on, ok := a.call.Portal().(*Loop); ok && on.within(l) {
-			return true
+		if on, ok := a.call.Portal().(*Loop); ok && on.within(l) && (maker == nil || a.call.has(flagHook)) {
+			maker = a.call
 		}
 	}
-	return false
+	return maker
 }
 
 // within reports whether l is top, or below it as a child or guest.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
@@ -82,7 +83,7 @@ func (w *wait) wakeAs(seq uint64, why phase) bool {
 	for {
 		turn.Race(w)
 		old := w.state.Load()
-		if old>>phaseBits != seq {
+		if !bug.StaleWake && old>>phaseBits != seq {
 			return false
 		}
 		switch phase(old & phaseMask) {
@@ -229,7 +230,7 @@ func (w *wait) blockHere(ctx context.Context) {
 		} else {
 			w.suspendUnder(ctx)
 		}
-	case w.fb != nil && w.fb.w != nil:
+	case w.fb != nil && w.fb.w != nil && !bug.KeepsPlace:
 		w.fb.w.stepAside()
 		w.blockGoroutine(ctx)
 		w.fb.w.stepBack()
@@ -259,7 +260,7 @@ func (w *wait) bind(ctx context.Context) bool {
 	if w.bound.Load() != c {
 		w.bound.Store(c)
 	}
-	if c.has(flagCancel) {
+	if c.has(flagCancel) && !bug.MissesEnd {
 		w.wakeAs(w.seq(), ended)
 	} else {
 		c.watch()
@@ -313,6 +314,9 @@ func (w *wait) blockGoroutine(ctx context.Context) {
 		case <-w.ch:
 		case <-done:
 			w.wakeAs(w.seq(), ended)
+			if bug.LeavesToken {
+				return
+			}
 			<-w.ch
 		case <-due:
 			w.wakeAs(w.seq(), woken)
@@ -327,7 +331,7 @@ func (w *wait) blockGoroutine(ctx context.Context) {
 // keep the processor from the one that is to answer. Spinning takes a processor from others, so at most as many spin as
 // there are processors, and none where there is one.
 const (
-	spinRounds = 1000 // of spinPauses pauses and a look: about 20 µs
+	spinRounds = 1000 // of spinPauses pauses and a look: about 25 µs
 	spinPauses = 1
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -23,7 +24,7 @@ type worker struct {
 
 	place workerPlace
 	base  *Call     // the call that it runs, below all inline ones
-	outs  int       // functions that run on after they were abandoned
+	outs  int       // 1: base was abandoned and its function runs on; -1: that has returned before it was told
 	since time.Time // idle since
 }
 
@@ -57,7 +58,7 @@ func (w *worker) give(it item) {
 }
 
 func (w *worker) hold(it item) {
-	w.place = holds
+	w.place, w.outs = holds, 0
 	w.base, _ = it.(*Call)
 }
 
@@ -113,7 +114,7 @@ func (w *worker) ended() {
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.place == holds { // a function has ended its goroutine
+	if !bug.GoexitKeeps && w.place == holds { // a function has ended its goroutine
 		p.running--
 		p.feed()
 	}
@@ -146,12 +147,17 @@ func (w *worker) stepBack() {
 	}
 }
 
-// abandoned gives the worker's place away: its function is not waited for any more. The function may have returned
+// abandoned is told that nobody waits for the function of c any more, which runs on the worker. If c is what the worker was given, its
+// place is given away; a call that runs inline on top of another has none of its own. The function may have returned
 // already, and that may have been told already.
-func (w *worker) abandoned() {
+func (w *worker) abandoned(c *Call) {
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.abandoned++
+	if w.base != c {
+		return
+	}
 	w.outs++
 	if w.outs != 1 {
 		return
@@ -163,20 +169,22 @@ func (w *worker) abandoned() {
 		p.waiting--
 	}
 	w.place = out
-	p.abandoned++
 	p.feed()
 	p.step()
 }
 
-// cameBack is told when an abandoned function has returned.
-func (w *worker) cameBack() {
+// cameBack is told when the function of an abandoned call has returned.
+func (w *worker) cameBack(c *Call) {
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.abandoned--
+	if w.base != c {
+		return
+	}
 	w.outs--
 	if w.outs == 0 && w.place == out {
 		w.place = holds
-		p.abandoned--
 		p.running++
 	}
 }
@@ -205,6 +213,9 @@ func (p *Pool) reap() {
 	for n < len(p.idle) && time.Since(p.idle[n].since) >= p.o.IdleTimeout {
 		p.idle[n].ch <- nil
 		n++
+	}
+	if bug.DyingWorker {
+		n = 0
 	}
 	kept := copy(p.idle, p.idle[n:])
 	clear(p.idle[kept:])

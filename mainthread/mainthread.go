@@ -27,7 +27,11 @@ import (
 	"github.com/gohop/hop/internal/thread"
 )
 
-func init() { runtime.LockOSThread() }
+func init() {
+	if !thread.Only {
+		runtime.LockOSThread()
+	}
+}
 
 var loop = sync.OnceValue(func() *hop.Loop {
 	return hop.NewLoop(&hop.LoopOptions{Name: "main", Thread: true, Manual: true, Protected: true})

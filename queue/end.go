@@ -78,7 +78,7 @@ func (q *Queue[T]) drop(cause error, what string) {
 // loopEnds is OnShutdown of the queue's loop: the last moment for what waits.
 func (q *Queue[T]) loopEnds(ctx context.Context) error {
 	q.mu.Lock()
-	q.loopOver = true
+	q.flusher = hop.CurrentCall(ctx)
 	idle := q.ring.len() == 0 && q.active == nil
 	q.mu.Unlock()
 	err := q.Shutdown(ctx)
@@ -115,7 +115,12 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 
 		var err error
 		if changed != nil {
-			err = changed.Wait(ctx)
+			if err = changed.Wait(ctx); err == nil {
+				q.mu.Lock()
+				do := q.check() // what another could not submit, OnShutdown may
+				q.unlock()
+				do.run(ctx)
+			}
 		} else if _, err = t.p.Wait(ctx); t.p.Call().State().Done() {
 			err = nil // it was the call's own
 			q.mu.Lock()

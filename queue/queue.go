@@ -40,7 +40,7 @@ type Queue[T any] struct {
 	ticking  bool        // it will
 	room     roomList    // who waits for room
 	ending   bool        // takes no more
-	loopOver bool        // OnShutdown has come
+	flusher  *hop.Call   // of OnShutdown, once it has come
 	err      error       // why values were dropped in the end
 	changed  *hop.Event  // set when active, last or the length may have changed
 	wake     []*hop.Event

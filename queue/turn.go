@@ -254,8 +254,9 @@ func (q *Queue[T]) submit(ctx context.Context, n uint64) {
 	switch {
 	case err == nil:
 		q.accepted(t)
-	case errors.Is(err, hop.ErrFull), flushed && !q.loopOver:
+	case errors.Is(err, hop.ErrFull), flushed && (q.flusher == nil || q.flusher != hop.CurrentCall(ctx)):
 		q.after(retryAfter)
+		q.notify()
 		q.mu.Unlock()
 		return
 	default:

@@ -1,6 +1,6 @@
 package upstream_test
 
-// docs/coming-from.md names tests. Here is what keeps it true.
+// docs/coming-from.md names tests. Here is what keeps it true; reliability_test.go is for the other page that does.
 
 import (
 	"go/ast"
@@ -19,10 +19,10 @@ const comingFrom = "../docs/coming-from.md"
 // ours is a name in backquotes that could be a test's.
 var ours = regexp.MustCompile("`((?:Test|Example|Benchmark|Fuzz)[A-Z]?[A-Za-z0-9]*(?:_[A-Za-z0-9_]+)?)`")
 
-// page returns the text of the page and the tests that it names.
-func page(t *testing.T) (text string, named map[string]bool) {
+// page returns the text of a page and the tests that it names.
+func page(t *testing.T, path string) (text string, named map[string]bool) {
 	t.Helper()
-	b, err := os.ReadFile(comingFrom)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,10 @@ func page(t *testing.T) (text string, named map[string]bool) {
 	return string(b), named
 }
 
-// tests returns the names of the tests of the whole repository, with the file of each.
-func tests(t *testing.T) map[string]string {
+// tests returns the names of the tests of the whole repository, with the files of each: packages may use one name.
+func tests(t *testing.T) map[string][]string {
 	t.Helper()
-	found := make(map[string]string)
+	found := make(map[string][]string)
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -52,7 +52,7 @@ func tests(t *testing.T) map[string]string {
 		}
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
-				found[fn.Name.Name] = path
+				found[fn.Name.Name] = append(found[fn.Name.Name], path)
 			}
 		}
 		return nil
@@ -64,33 +64,35 @@ func tests(t *testing.T) map[string]string {
 }
 
 func TestDocs_EachNamedTestExists(t *testing.T) {
-	_, named := page(t)
 	have := tests(t)
-	if len(named) < 200 || len(have) < len(named) {
-		t.Fatalf("%d tests named, %d found: this test is broken", len(named), len(have))
-	}
-	for name := range named {
-		if have[name] == "" {
-			t.Errorf("%s names %s: there is no such test", comingFrom, name)
+	for _, path := range []string{comingFrom, reliability} {
+		_, named := page(t, path)
+		if len(named) < 200 || len(have) < len(named) {
+			t.Fatalf("%s: %d tests named, %d found: this test is broken", path, len(named), len(have))
+		}
+		for name := range named {
+			if have[name] == nil {
+				t.Errorf("%s names %s: there is no such test", path, name)
+			}
 		}
 	}
 }
 
 func TestDocs_EachTestHereIsNamed(t *testing.T) {
-	_, named := page(t)
-	for name, path := range tests(t) {
-		if filepath.Dir(path) != filepath.Join("..", "upstream") || !strings.HasPrefix(name, "Test") ||
+	_, named := page(t, comingFrom)
+	for name, paths := range tests(t) {
+		if filepath.Dir(paths[0]) != filepath.Join("..", "upstream") || !strings.HasPrefix(name, "Test") ||
 			name == "TestMain" || strings.HasPrefix(name, "TestDocs_") {
 			continue
 		}
 		if !named[name] {
-			t.Errorf("%s of %s is not named in %s", name, path, comingFrom)
+			t.Errorf("%s of %s is not named in %s", name, paths[0], comingFrom)
 		}
 	}
 }
 
 func TestDocs_EachRowHasATest(t *testing.T) {
-	text, _ := page(t)
+	text, _ := page(t, comingFrom)
 	head := false // of a table whose last column is that of the tests
 	for n, line := range strings.Split(text, "\n") {
 		if !strings.HasPrefix(line, "|") {
@@ -110,7 +112,7 @@ func TestDocs_EachRowHasATest(t *testing.T) {
 
 // TestDocs_TheSnippetsAreGo parses each snippet, closing what it leaves open.
 func TestDocs_TheSnippetsAreGo(t *testing.T) {
-	text, _ := page(t)
+	text, _ := page(t, comingFrom)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(text, -1)
 	if len(blocks) == 0 {
 		t.Fatal("no snippets: this test is broken")

@@ -9,6 +9,7 @@ package mailbox
 import (
 	"sync/atomic"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -92,7 +93,7 @@ func (b *Box[T]) Raise(level Level) {
 func (b *Box[T]) Seal(level Level) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refill() {
+	if !bug.SealsBlind && b.refill() {
 		return false
 	}
 	b.level = max(b.level, level)
@@ -110,6 +111,10 @@ func (b *Box[T]) Level() Level {
 func (b *Box[T]) Next() (v T, ok bool) {
 	if b.pos == b.end {
 		return v, false
+	}
+	if bug.LastFirst {
+		b.end--
+		return b.view[b.end&uint64(len(b.view)-1)], true
 	}
 	v = b.view[b.pos&uint64(len(b.view)-1)]
 	b.pos++
@@ -154,7 +159,7 @@ func (b *Box[T]) refill() bool {
 func (b *Box[T]) Sleep() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refill() {
+	if !bug.SleepsBlind && b.refill() {
 		return false
 	}
 	b.asleep, b.watched = true, false

@@ -7,6 +7,9 @@ import "runtime"
 // main is the id of the process's first thread: package initialisation runs on it.
 var mainID = ID()
 
+// Only says that there is one thread and no other. Nothing is locked to it there: the lock would be everybody's.
+const Only = runtime.GOARCH == "wasm"
+
 // IsMain reports whether the calling goroutine, which must be locked to its thread, is on the process's first
 // thread. Where thread ids are not to be had it says no.
 func IsMain() bool { return mainID != 0 && ID() == mainID }
@@ -14,6 +17,10 @@ func IsMain() bool { return mainID != 0 && ID() == mainID }
 // Go runs f on a new goroutine that is locked to an OS thread of its own, never the process's first. The
 // thread ends with f: whatever state f gave it goes with it.
 func Go(f func()) {
+	if Only {
+		go f()
+		return
+	}
 	go func() {
 		runtime.LockOSThread() // for good: a locked goroutine that ends takes its thread with it
 		if !IsMain() {

@@ -1,0 +1,119 @@
+package mailbox_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gohop/hop/internal/mailbox"
+)
+
+// FuzzBox runs a Box beside a model of it: a slice, of which the first n are the receiver's batch, read of which have been read.
+//
+// Each byte is an operation: the lower three bits say which, the others how often or of which level.
+func FuzzBox(f *testing.F) {
+	f.Add([]byte{0, 0, 3, 2, 2, 2, 4})
+	f.Add([]byte{0xf8, 0xf8, 0xf8, 3, 0xfa, 0xf8, 3, 0xfa, 6, 7})
+	f.Add([]byte{0x10, 0x0d, 0x10, 0x00, 4, 5, 0x06, 0x00, 0x10})
+	f.Add(slices.Repeat([]byte{0xf8, 0x1a, 3, 0x7a, 4}, 60))
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		if len(ops) > 2000 {
+			return
+		}
+		var box mailbox.Box[int]
+		var model []int // what was accepted and is not known to have been received
+		var level mailbox.Level
+		sent, batch, read := 0, 0, 0
+		asleep, came, watched := false, false, false
+		next := func() {
+			v, ok := box.Next()
+			if want := read < batch; ok != want || ok && v != model[read] {
+				t.Fatalf("Next gave %d, %v; read %d of a batch of %d, queue %v", v, ok, read, batch, model)
+			}
+			if ok {
+				read++
+			}
+		}
+		refill := func() bool { // the model of taking the next batch
+			model = model[batch:]
+			batch, read = min(len(model), 256), 0
+			return batch > 0
+		}
+		for _, op := range ops {
+			n := int(op >> 3)
+			switch op & 7 {
+			case 0: // push, of a level from 0 to 3, several
+				l := mailbox.Level(n & 3)
+				for range 1 + n>>2*n {
+					sent++
+					ok, wake := box.Push(sent, l)
+					if want := l >= level; ok != want || wake != (want && asleep) {
+						t.Fatalf("Push of level %d in a box of level %d, asleep %v: %v, %v", l, level, asleep, ok, wake)
+					}
+					if ok {
+						came = came || asleep || watched
+						asleep, watched = false, false
+						model = append(model, sent)
+					}
+				}
+			case 1, 2:
+				for range 1 + n {
+					next()
+				}
+			case 3:
+				for read < batch {
+					next()
+				}
+				got := box.Refill()
+				if want := refill(); got != want {
+					t.Fatalf("Refill: %v, want %v", got, want)
+				}
+				if !got {
+					watched, came = true, false
+				}
+			case 4:
+				for read < batch {
+					next()
+				}
+				got := box.Sleep()
+				if want := !refill(); got != want {
+					t.Fatalf("Sleep: %v, want %v", got, want)
+				}
+				if got {
+					asleep, watched = true, false
+				}
+			case 5:
+				box.Raise(mailbox.Level(n & 3))
+				level = max(level, mailbox.Level(n&3))
+			case 6:
+				for read < batch {
+					next()
+				}
+				got := box.Seal(mailbox.Level(n & 3))
+				if want := !refill(); got != want {
+					t.Fatalf("Seal: %v, want %v", got, want)
+				}
+				if got {
+					level = max(level, mailbox.Level(n&3))
+				}
+			case 7:
+				var all []int
+				box.Each(func(v int) bool { all = append(all, v); return len(all) <= n })
+				if want := model[:min(len(model), n+1)]; !slices.Equal(all, want) {
+					t.Fatalf("Each showed %v, want %v", all, want)
+				}
+			}
+			if box.Level() != level {
+				t.Fatalf("level %d, want %d", box.Level(), level)
+			}
+			if watched && box.Came() != came {
+				t.Fatalf("Came: %v, want %v", box.Came(), came)
+			}
+		}
+		for read < batch || func() bool { got := box.Refill(); return refill() || got }() {
+			next()
+		}
+		if len(model) != 0 {
+			t.Fatalf("%d messages were lost", len(model))
+		}
+	})
+}

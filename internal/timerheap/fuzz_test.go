@@ -1,0 +1,94 @@
+package timerheap_test
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop/internal/timerheap"
+)
+
+// FuzzHeap runs a Heap beside a slice that is sorted for each question. Each two bytes are an operation and its argument.
+func FuzzHeap(f *testing.F) {
+	f.Add([]byte{0, 5, 0, 3, 0, 5, 0, 1, 2, 4, 1, 0, 2, 255})
+	f.Add([]byte{0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 2, 1, 3, 0})
+	f.Add(append(slices.Repeat([]byte{0, 200, 0, 100, 0, 7}, 20), 2, 100, 1, 9, 1, 30, 2, 255))
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		type timer = timerheap.Timer[int]
+		var h timerheap.Heap[int]
+		var model []*timer
+		when := map[*timer]time.Duration{}
+		order := func(a, b *timer) int {
+			return cmp.Or(cmp.Compare(when[a], when[b]), cmp.Compare(a.Value, b.Value))
+		}
+		var spare []*timer // have been in a heap, and are used again
+		n := 0
+		for len(ops) >= 2 {
+			op, arg := ops[0], ops[1]
+			ops = ops[2:]
+			switch op % 4 {
+			case 0:
+				tm := new(timer)
+				if len(spare) > 0 && arg%2 == 0 {
+					tm, spare = spare[0], spare[1:]
+				}
+				n++
+				tm.Value = n
+				when[tm] = time.Duration(int8(arg)) // also before the beginning
+				soonest := h.Add(tm, when[tm])
+				model = append(model, tm)
+				if want := slices.MinFunc(model, order) == tm; soonest != want {
+					t.Fatalf("Add says soonest: %v, want %v", soonest, want)
+				}
+				if !tm.Queued() {
+					t.Fatal("an added timer is not queued")
+				}
+			case 1:
+				if len(model) == 0 {
+					continue
+				}
+				i := int(arg) % len(model)
+				tm := model[i]
+				if !h.Remove(tm) || tm.Queued() || h.Remove(tm) {
+					t.Fatal("Remove of a timer that was in, and again")
+				}
+				model = slices.Delete(model, i, i+1)
+				spare = append(spare, tm)
+			case 2:
+				now := time.Duration(int8(arg))
+				slices.SortFunc(model, order)
+				for {
+					tm := h.Due(now)
+					if len(model) == 0 || when[model[0]] > now {
+						if tm != nil {
+							t.Fatalf("%d, due at %v, came at %v", tm.Value, when[tm], now)
+						}
+						break
+					}
+					if tm != model[0] {
+						t.Fatalf("Due gave %v, want %v", tm, model[0])
+					}
+					if tm.Queued() {
+						t.Fatal("a timer that was due is still queued")
+					}
+					model = model[1:]
+					spare = append(spare, tm)
+				}
+			case 3:
+				slices.SortFunc(model, order)
+				var want []int
+				for _, tm := range model {
+					want = append(want, tm.Value)
+				}
+				if got := h.Sorted(); !slices.Equal(got, want) {
+					t.Fatalf("Sorted gave %v, want %v", got, want)
+				}
+			}
+			at, ok := h.Soonest()
+			if h.Len() != len(model) || ok != (len(model) > 0) || ok && at != when[slices.MinFunc(model, order)] {
+				t.Fatalf("%d timers, the soonest at %v, %v; want %d", h.Len(), at, ok, len(model))
+			}
+		}
+	})
+}

@@ -1,0 +1,186 @@
+package hop_test
+
+// What waits for the end of a place, from wherever: a posted function, a task whose own loop closes, with a context that ends.
+// And what a place that ends still takes, or cancels.
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+)
+
+func TestS25_APostedFunctionMayStopAnotherPlace(t *testing.T) {
+	for name, stop := range map[string]func(l *hop.Loop) error{
+		"Close":    func(l *hop.Loop) error { return l.Close() },
+		"Shutdown": func(l *hop.Loop) error { return l.Shutdown(bg) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, l := newLoop(t, nil), newLoop(t, nil)
+			stopped := make(chan error, 1)
+			from.Post(func() { stopped <- stop(l) })
+			if err := recv(t, name, stopped); err != nil {
+				t.Error(err)
+			}
+			if !isDone(l.Stopped()) {
+				t.Error("it has returned before the end")
+			}
+		})
+	}
+}
+
+func TestS25_ATaskThatStopsAnotherLoopWaitsOnWhileItsOwnCloses(t *testing.T) {
+	own, other := newLoop(t, nil), newLoop(t, nil)
+	g := occupy(t, other)
+	stopped := make(chan error, 1)
+	task := hop.Go(bg, own, func(ctx context.Context) (int, error) {
+		err := other.Close()
+		if !isDone(other.Stopped()) {
+			t.Errorf("Close returned %v before the loop's end", err)
+		}
+		stopped <- err
+		return 0, nil
+	})
+	untilWaiting(t, task.Call())
+	closed := make(chan error, 1)
+	go func() { closed <- own.Close() }()
+	untilClosing(t, own)
+	untilWaiting(t, task.Call())
+	g.open()
+	if err := recv(t, "Close of the other", stopped); err != nil {
+		t.Error(err)
+	}
+	if err := recv(t, "Close of its own", closed); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestS25_TheContextOfAShutdownThatATaskCallsBoundsIt(t *testing.T) {
+	own, other := newLoop(t, nil), newLoop(t, nil)
+	g := occupy(t, other)
+	ctx, cancel := context.WithCancelCause(bg)
+	task := hop.Go(bg, own, func(context.Context) (int, error) { return 0, other.Shutdown(ctx) })
+	untilWaiting(t, task.Call())
+	cancel(errEnough)
+	err := waitErr(t, task)
+	wantIs(t, err, errEnough)
+	if isDone(other.Stopped()) {
+		t.Error("the loop has stopped with a function that runs")
+	}
+	g.open()
+	recv(t, "the loop's end", other.Stopped())
+}
+
+func TestS25_ShutdownOfAManualLoopThatNeverRan(t *testing.T) {
+	// Nobody drives it: Shutdown waits for who does, as long as its context lets it. Then there is nothing to cancel.
+	ctx, cancel := context.WithCancel(bg)
+	cancel()
+	for name, calls := range map[string]int{"empty": 0, "with calls": 3} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, &hop.LoopOptions{Manual: true})
+			var ps []*hop.Pending[int]
+			for i := range calls {
+				ps = append(ps, hop.Go(bg, l, value(i)))
+			}
+			within(t, patience, "Shutdown", func() {
+				if err := l.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+			for _, p := range ps {
+				wantIs(t, waitErr(t, p), hop.ErrStopped)
+			}
+			recv(t, "the end", l.Stopped())
+		})
+	}
+}
+
+func TestS25_DelayedCallsAreCancelledInTheirOrder(t *testing.T) {
+	for name, on := range map[string]interface {
+		hop.Portal
+		Close() error
+	}{"loop": newLoop(t, nil), "pool": newPool(t, nil)} {
+		t.Run(name, func(t *testing.T) {
+			const n = 20
+			ended := make(chan int, n)
+			for i := range n {
+				hop.After(bg, time.Hour, on, mustNotRun(t)).OnDone(func() { ended <- i })
+			}
+			within(t, patience, "Close", func() {
+				if err := on.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			for want := range n {
+				if got := recv(t, "the end of a call", ended); got != want {
+					t.Fatalf("the %dth that ended is %d", want, got)
+				}
+			}
+		})
+	}
+}
+
+func TestS25_CloseCancelsWhatATaskRunsInlineAndWhatItRunsItOn(t *testing.T) {
+	for name, last := range map[string]bool{"the task ran last": true, "another task ran since": false} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, nil)
+			causes := make(chan error, 2)
+			inner := make(chan *hop.Call, 1)
+			outer := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+				_, err := hop.Do(ctx, l, func(ctx context.Context) (int, error) {
+					inner <- hop.CurrentCall(ctx)
+					_, _, err := hop.Recv(ctx, make(chan int))
+					causes <- context.Cause(ctx)
+					return 0, err
+				})
+				causes <- context.Cause(ctx)
+				return 0, err
+			})
+			in := recv(t, "the inner call", inner)
+			untilWaiting(t, in)
+			if !last {
+				must(t, hop.Go(bg, l, value(1)))
+			}
+			within(t, patience, "Close", func() {
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			for range 2 {
+				wantIs(t, recv(t, "a cause", causes), hop.ErrStopped)
+			}
+			wantCancelled(t, waitErr(t, outer))
+			wantState(t, outer.Call(), hop.Cancelled)
+			wantState(t, in, hop.Cancelled)
+		})
+	}
+}
+
+func TestS25_ACallOfACallThatIsDoneIsStillOfTheOneAboveIt(t *testing.T) {
+	// A loop that shuts down takes what its unfinished calls start, through calls elsewhere that are done.
+	l := newLoop(t, nil)
+	started := make(chan struct{})
+	stopping := newGate(t)
+	task := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		var between context.Context
+		if _, err := hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { between = ctx; return 0, nil }); err != nil {
+			return 0, err
+		}
+		close(started)
+		stopping.pass()
+		return hop.Go(between, l, value(9)).Wait(ctx)
+	})
+	recv(t, "the task", started)
+	stopped := make(chan error, 1)
+	go func() { stopped <- l.Shutdown(bg) }()
+	untilClosing(t, l)
+	stopping.open()
+	if v := must(t, task); v != 9 {
+		t.Errorf("got %d", v)
+	}
+	if err := recv(t, "Shutdown", stopped); err != nil {
+		t.Error(err)
+	}
+}
