@@ -137,6 +137,7 @@ const (
 	flagMembers                     // left must be told at the end
 	flagHeld                        // is in a group with a Limit
 	flagDelayed                     // has a timer of its loop's
+	flagByHand                      // Resolve or Reject ends it
 	flagHook                        // is one of the loop's own, that runs when it stops
 )
 

@@ -194,11 +194,12 @@ func (c *Call) finish(state State, err error) bool {
 // finishLocked ends the call, wakes who waits and runs what is to run then. It is entered with mu held, and releases it.
 func (c *Call) finishLocked(state State, err error) {
 	var fs *doneFunc
+	var u *unlooked
 	if err != nil {
 		c.more().err = err
 	}
 	if state == Failed && c.waiters.empty() && !c.has(flagLooked) {
-		c.mayStayUnseen(err)
+		u = c.mayStayUnseen()
 	}
 	x := c.x.Load()
 	c.move(state)
@@ -216,11 +217,16 @@ func (c *Call) finishLocked(state State, err error) {
 		fs = nil
 	}
 	c.mu.Unlock()
+	if u != nil {
+		u.keep(err)
+	}
 	if c.has(flagDelayed) {
 		c.impl.delay().drop()
 	}
 	if c.has(flagMembers) {
+		defer c.runDone(fs) // also if a function of another member ends the goroutine
 		c.left()
+		return
 	}
 	if fs != nil {
 		c.runDone(fs)

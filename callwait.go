@@ -168,7 +168,7 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 			return err
 		}
 	}
-	if !c.has(flagAbandoned) {
+	if !c.out() {
 		return nil
 	}
 	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {

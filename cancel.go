@@ -85,26 +85,29 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	if r := x.rare.Load(); r != nil {
 		asks, r.onCancel = r.onCancel, nil
 	}
+	// Deferred, since functions of users run here, and may end the goroutine.
+	defer kids.tellAll()
+	defer c.endWait()
 	switch {
 	case state < Running && len(asks) == 0 && !(bug.CancelWaitsTurn && state == Queued):
 		c.impl.release()
 		c.finishLocked(Cancelled, c.cancelled(cause))
 	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
 		c.set(flagAbandoned)
-		fb := c.fb.Load()
+		defer c.fb.Load().abandoned(c)
 		c.finishLocked(Cancelled, c.cancelled(cause))
-		fb.abandoned(c)
 	default:
 		c.mu.Unlock()
 	}
-	for _, ask := range asks {
-		c.guard(func() { ask(cause) })
-	}
+	forEach(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) })
+	return true
+}
+
+// endWait ends the wait in which the call's function is, if it is bound to the call's context.
+func (c *Call) endWait() {
 	if fb := c.fb.Load(); fb != nil {
 		fb.wait.endFor(c)
 	}
-	kids.tellAll()
-	return true
 }
 
 // cameBack ends the wait for the function of an abandoned call; it runs on the function's goroutine.

@@ -97,10 +97,9 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
 		if circle {
 			return errNeeded
 		}
-		if errors.Is(err, ErrStopped) {
+		if errors.Is(err, ErrStopped) && told < 2 {
 			told++
-		}
-		if err != nil && (told == 0 || told > 2) {
+		} else if err != nil {
 			if ended.IsSet() {
 				return nil
 			}

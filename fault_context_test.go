@@ -246,7 +246,6 @@ func TestFault_AContextThatEndsAtEachStep(t *testing.T) {
 
 // What is over needs no wait, whatever the context says: so it is with Wait, and with CancelWait of other calls.
 func TestFault_CancelWaitOfAnAbandonedCallWhoseFunctionHasReturned(t *testing.T) {
-	unfixed(t, "CancelWait with an ended context gives its error, though the function has returned long before")
 	p := hop.New(bg, func(ctx context.Context) (int, error) { hop.CurrentCall(ctx).Cancel(nil); return 1, nil }, hop.Abandon())
 	p.Call().Run()
 	ctx, cancel := context.WithCancel(bg)

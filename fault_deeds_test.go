@@ -88,7 +88,7 @@ func (l *load) loop(r *rand.Rand) {
 	if err != nil {
 		l.t.Errorf("the stop of %v: %v", loop, err)
 	}
-	if ran != hooks && (how != 2 || *unfixedFlag) { // see TestFault_CloseDuringTheShutdownFunctions
+	if ran != hooks {
 		l.t.Errorf("%d of %d shutdown functions ran; kind %d on %v, stopped by %d", ran, hooks, kind, o.Host, how)
 	}
 	if !errors.Is(late.Call().Err(), hop.ErrStopped) {
@@ -160,9 +160,7 @@ func (l *load) groups(r *rand.Rand) {
 	ctx, cancel := context.WithTimeout(bg, time.Duration(1+r.IntN(3000))*time.Microsecond)
 	defer cancel()
 	o := &hop.GroupOptions{Limit: r.IntN(4), KeepGoing: r.IntN(2) == 0}
-	if *unfixedFlag { // the group keeps the error of a cancelled call: see own
-		o.CancelOnCancelled, o.ReportCancelled = r.IntN(3) == 0, r.IntN(3) == 0
-	}
+	o.CancelOnCancelled, o.ReportCancelled = r.IntN(3) == 0, r.IntN(3) == 0
 	if r.IntN(3) == 0 {
 		o.Timeout = time.Duration(1+r.IntN(1000)) * time.Microsecond
 	}

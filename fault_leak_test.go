@@ -76,9 +76,6 @@ func TestFault_ACallThatReturnsTheFailureOfAnotherIsGarbage(t *testing.T) {
 		}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			if f.fault != "" {
-				unfixed(t, f.fault)
-			}
 			defaultLog(t)
 			var live atomic.Int64
 			for range 100 {
@@ -102,7 +99,6 @@ func TestFault_ACallThatReturnsTheFailureOfAnotherIsGarbage(t *testing.T) {
 
 // A failure that nobody looks at is reported also when its error is that of a call that the lost call has made.
 func TestFault_ALostFailureThatIsTheCancelOfAnotherCallIsReported(t *testing.T) {
-	unfixed(t, "the error names the inner call, which knows the outer one, so that never becomes garbage: no report, and a leak")
 	log := defaultLog(t)
 	for range 10 {
 		recv(t, "the end", hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
@@ -114,7 +110,6 @@ func TestFault_ALostFailureThatIsTheCancelOfAnotherCallIsReported(t *testing.T) 
 
 // A place that lives on does not keep a call that had another run inline, on top of it.
 func TestFault_APlaceDoesNotKeepTheCallBelowAnInlineOne(t *testing.T) {
-	unfixed(t, "fiber.under is shortened without clearing its last slot, so the coroutine or worker keeps the outer call")
 	eachHolder(t, func(t *testing.T, on hop.Portal) {
 		var live atomic.Int64
 		for range 10 {
@@ -134,7 +129,6 @@ func TestFault_APlaceDoesNotKeepTheCallBelowAnInlineOne(t *testing.T) {
 
 // Many tasks that have waited at once leave as few coroutines as one.
 func TestFault_ABurstOfWaitsLeavesFewCoroutines(t *testing.T) {
-	unfixed(t, "coroutines that have resumed one another stay in a chain, as many as there were tasks, until the loop stops")
 	l := newLoop(t, nil)
 	must(t, hop.Go(bg, l, value(1)))
 	before := runtime.NumGoroutine()
@@ -154,7 +148,6 @@ func TestFault_ABurstOfWaitsLeavesFewCoroutines(t *testing.T) {
 
 // An inline call that is abandoned keeps the call below it, which is not: that is not over, and its place is taken.
 func TestFault_AnAbandonedInlineCallOfAPoolsCall(t *testing.T) {
-	unfixed(t, "the pool counts the outer call as abandoned too: Close returns nil while it runs")
 	p := newPool(t, &hop.PoolOptions{Size: 1})
 	g := newGate(t)
 	in := make(chan *hop.Call, 1)

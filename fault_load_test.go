@@ -199,9 +199,6 @@ func (l *load) function(r *rand.Rand, p plan) func(context.Context) (int, error)
 		case 4:
 			return 0, errStruck
 		case 5:
-			if p.member && !*unfixedFlag {
-				return 0, errStruck // TestFault_ACallThatReturnsTheFailureOfAnotherIsGarbage says why
-			}
 			panic(errStruck)
 		case 6:
 			ch := make(chan int, 1)
@@ -228,12 +225,12 @@ func (l *load) function(r *rand.Rand, p plan) func(context.Context) (int, error)
 		case 10:
 			if on := hop.Origin(ctx); on != nil {
 				_, err := hop.Go(ctx, on, value(1)).Wait(ctx)
-				return 1, own(err)
+				return 1, err
 			}
 			return 1, nil
 		case 11, 12:
 			v, err := hop.Do(ctx, l.place(r), l.function(r, p.below()))
-			return v, own(err)
+			return v, err
 		case 13:
 			var errs []error
 			var ps []*hop.Pending[int]
@@ -244,31 +241,19 @@ func (l *load) function(r *rand.Rand, p plan) func(context.Context) (int, error)
 				_, err := p.Wait(ctx)
 				errs = append(errs, err)
 			}
-			return 1, own(errors.Join(errs...))
+			return 1, errors.Join(errs...)
 		case 14:
-			if !*unfixedFlag {
-				return 1, nil // about one in a thousand of the calls in a group inside a call is never garbage
-			}
-			return 1, own(hop.WithGroup(ctx, &hop.GroupOptions{Limit: r.IntN(3)}, func(ctx context.Context) error {
+			return 1, hop.WithGroup(ctx, &hop.GroupOptions{Limit: r.IntN(3)}, func(ctx context.Context) error {
 				for range 1 + r.IntN(3) {
 					l.start(r, ctx, l.place(r), plan{depth: depth - 1, member: true})
 				}
 				return nil
-			}))
+			})
 		default:
 			hop.Go(ctx, l.place(r), l.function(r, p.below())).Done() // left behind
 			return 1, nil
 		}
 	}
-}
-
-// own returns the error that a call ends with because another has ended with err. A group that keeps the error of a call is
-// never garbage: see TestFault_ACallThatReturnsTheFailureOfAnotherIsGarbage.
-func own(err error) error {
-	if err != nil && explained(err) && !*unfixedFlag {
-		return errStruck
-	}
-	return err
 }
 
 // start starts a call that is counted, with random options.

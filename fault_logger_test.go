@@ -44,7 +44,6 @@ func stalled(t testing.TB, l *hop.Loop, in <-chan string) *gate {
 }
 
 func TestFault_AStallReportThatBlocksLeavesTheLoopAlone(t *testing.T) {
-	unfixed(t, "the report holds the lock that the loop takes when it wakes: the loop stands still as long as the handler blocks")
 	hoptest.NoLeaks(t)
 	g := newGate(t)
 	in := make(chan string, 100)
@@ -59,7 +58,6 @@ func TestFault_AStallReportThatBlocksLeavesTheLoopAlone(t *testing.T) {
 }
 
 func TestFault_CloseDuringAStallReportThatBlocks(t *testing.T) {
-	unfixed(t, "the report holds the lock that the end of the loop needs: Close hangs as long as the handler blocks")
 	g := newGate(t)
 	in := make(chan string, 100)
 	l := hop.NewLoop(&hop.LoopOptions{StallAfter: 4 * time.Millisecond, Logger: blockingLog(g, in)})
@@ -86,7 +84,6 @@ func TestFault_AReportOfALostFailureThatBlocks(t *testing.T) {
 }
 
 func TestFault_AReportOfALostFailureLeavesOtherCleanupsAlone(t *testing.T) {
-	unfixed(t, "the report is written on the runtime's goroutine for cleanups: a handler that blocks stops all cleanups of the process")
 	g := newGate(t)
 	in := make(chan string, 100)
 	l := newLoop(t, &hop.LoopOptions{StallAfter: -1, Logger: blockingLog(g, in)})
@@ -127,7 +124,6 @@ func TestFault_AShutdownFunctionsReportThatBlocks(t *testing.T) {
 }
 
 func TestFault_AHostFailureWhoseReportBlocks(t *testing.T) {
-	unfixed(t, "a guest whose host fails has not stopped before its report has been written: Close hangs as long as the handler blocks")
 	g := newGate(t)
 	in := make(chan string, 100)
 	real := newLoop(t, nil)

@@ -7,7 +7,6 @@ package hop_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"log"
 	"log/slog"
 	"runtime"
@@ -17,17 +16,6 @@ import (
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/hoptest"
 )
-
-// unfixedFlag runs the tests of faults that hop still has.
-var unfixedFlag = flag.Bool("unfixed", false, "run the tests of known faults too, which fail")
-
-// unfixed skips a test that shows a fault of hop, and says which.
-func unfixed(t *testing.T, why string) {
-	t.Helper()
-	if !*unfixedFlag {
-		t.Skip("known fault, fails with -unfixed: " + why)
-	}
-}
 
 // A fault is one way in which a function does not return.
 type fault struct {

@@ -97,7 +97,9 @@ func (fb *fiber) push(c *Call) {
 
 func (fb *fiber) pop() {
 	fb.mu.Lock()
-	fb.under = fb.under[:len(fb.under)-1]
+	last := len(fb.under) - 1
+	fb.under[last] = nil // or the place keeps the call
+	fb.under = fb.under[:last]
 	fb.mu.Unlock()
 }
 

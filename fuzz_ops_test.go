@@ -197,9 +197,7 @@ func fuzzCall(t *testing.T, kind uint8, ops []byte) {
 			}
 		case 13:
 			err := p.CancelWait(ended, errRefused)
-			if m.cancel(false); m.done && kind&14 == 14 && m.runs > 0 && !*unfixedFlag {
-				// See TestFault_CancelWaitOfAnAbandonedCallWhoseFunctionHasReturned.
-			} else if m.done {
+			if m.cancel(false); m.done {
 				check("CancelWait", err == nil, true)
 			} else {
 				wantIs(t, err, context.Canceled)

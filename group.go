@@ -296,9 +296,7 @@ func (g *Group) cancel(cause error, failed bool) {
 	members := g.set.calls()
 	g.mu.Unlock()
 	g.end(cause)
-	for _, c := range members {
-		c.Cancel(cause)
-	}
+	forEach(members, func(c *Call) { c.Cancel(cause) })
 }
 
 // fail ends the others because of err, or of f.
@@ -320,12 +318,11 @@ var (
 func (g *Group) left(c *Call, n *linkNode) {
 	turn.At(turn.Return, g)
 	state := c.raw()
+	defer g.remove(n) // at the end: who finds the group without members finds what they have left behind
 	if state == Succeeded && g.o.Limit == 0 {
-		g.mu.Lock()
-		g.removeLocked(n)
-		g.mu.Unlock()
 		return
 	}
+	defer g.release(c)
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
 		c.look()
@@ -335,15 +332,12 @@ func (g *Group) left(c *Call, n *linkNode) {
 	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
 		g.cancel(c.failure(), state == Failed)
 	}
-	g.release(c)
-	// Only now: who finds the group without members finds what they have left behind.
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.removeLocked(n)
 }
 
-// removeLocked needs mu.
-func (g *Group) removeLocked(n *linkNode) {
+// remove takes a member out.
+func (g *Group) remove(n *linkNode) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.set.remove(n)
 	if g.set.n == 0 {
 		g.waiters.wakeAll()

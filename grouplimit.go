@@ -1,6 +1,10 @@
 package hop
 
-import "github.com/gohop/hop/internal/bug"
+import (
+	"runtime/debug"
+
+	"github.com/gohop/hop/internal/bug"
+)
 
 // A group with a Limit holds its members back until they have a place: fewer than Limit members run. A member that waits gives its
 // place back, as on a Pool and for the same reason: it may wait for one that is held back. A call in several such
@@ -130,33 +134,65 @@ func (g *Group) release(c *Call) {
 // and so comes here again.
 func (g *Group) feed() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.limiting.feeding {
+		g.mu.Unlock()
 		return // that one sees what there is
 	}
 	g.limiting.feeding = true
-	for {
-		q := g.limiting.queue
-		for len(q) > 0 && q[0].c.done() { // cancelled meanwhile
-			q[0] = nil
-			q = q[1:]
-		}
-		if len(q) == 0 || g.limiting.active >= g.o.Limit {
-			g.limiting.queue = q
+	g.mu.Unlock()
+	var h *heldCall
+	defer func() {
+		if h != nil { // a portal's Submit has ended the goroutine
+			g.mu.Lock()
 			g.limiting.feeding = false
+			g.mu.Unlock()
+			g.feed()
+		}
+	}()
+	for h = g.nextHeld(); h != nil; h = g.nextHeld() {
+		if h.advance() {
+			h.c.submitAlone(h.on)
+		}
+	}
+}
+
+// nextHeld gives the member that is next the place that it waits for; nil: there is none, or no place, and feeding is over.
+func (g *Group) nextHeld() *heldCall {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.limiting.queue
+	for len(q) > 0 && q[0].c.done() { // cancelled meanwhile
+		q[0] = nil
+		q = q[1:]
+	}
+	g.limiting.queue = q
+	if len(q) == 0 || g.limiting.active >= g.o.Limit {
+		g.limiting.feeding = false
+		return nil
+	}
+	h := q[0]
+	q[0] = nil
+	g.limiting.queue = q[1:]
+	h.places[h.next].take()
+	h.next++
+	return h
+}
+
+// submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's.
+func (c *Call) submitAlone(on Portal) {
+	returned := false
+	defer func() {
+		if returned {
 			return
 		}
-		h := q[0]
-		q[0] = nil
-		g.limiting.queue = q[1:]
-		h.places[h.next].take()
-		h.next++
-		g.mu.Unlock()
-		if h.advance() {
-			h.c.submitTo(h.on)
+		if r := recover(); r != nil {
+			c.Fail(&PanicError{Value: r, Stack: debug.Stack(), call: c})
+			return
 		}
-		g.mu.Lock()
-	}
+		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), portalName(on)))
+	}()
+	c.submitTo(on)
+	returned = true
 }
 
 // hasPlaces reports whether stepAside may have something to do.

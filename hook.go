@@ -69,8 +69,11 @@ func (l *kidList) take() *kid {
 }
 
 func (k *kid) tellAll() {
-	for k != nil {
-		next := k.next
+	var kids []*kid
+	for ; k != nil; k = k.next {
+		kids = append(kids, k)
+	}
+	forEach(kids, func(k *kid) {
 		k.prev, k.next = nil, nil
 		switch {
 		case k.call == nil:
@@ -82,7 +85,21 @@ func (k *kid) tellAll() {
 		if k.f != nil {
 			k.f()
 		}
-		k = next
+	})
+}
+
+// forEach calls f for each, also if one of the calls ends the goroutine by runtime.Goexit or panics: functions of users run when calls
+// end, and what is left to be told is for now or never.
+func forEach[T any](all []T, f func(T)) {
+	i := 0
+	defer func() {
+		if i < len(all) {
+			forEach(all[i:], f)
+		}
+	}()
+	for i < len(all) {
+		i++
+		f(all[i-1])
 	}
 }
 
@@ -285,21 +302,39 @@ func (x *callMore) leaveBehind(c *Call) {
 //
 // A channel is a pointer to an object of the heap, which is all that this takes for granted.
 func hookChannel(parent context.Context, done chan struct{}, left *atomic.Bool) {
-	type object byte
-	p := *(**object)(unsafe.Pointer(&done))
+	p := *(**chanObject)(unsafe.Pointer(&done))
 	if parent.Done() == nil {
 		return
 	}
-	held := weak.Make(p)
-	stop := context.AfterFunc(parent, func() {
-		if p := held.Value(); p != nil && left.CompareAndSwap(false, true) {
-			close(*(*chan struct{})(unsafe.Pointer(&p)))
-		}
-	})
+	b := &leftBehind{done: weak.Make(p), closed: left}
+	b.stop = context.AfterFunc(parent, b.end)
 	if inBubble() {
 		return // it all goes with the bubble, where a cleanup, which runs outside, could not touch its channels
 	}
-	runtime.AddCleanup(p, func(stop func() bool) { stop() }, stop)
+	// A cleanup keeps its argument, and parent may lead to p, which then would never be collected. So the argument is weak too: as long as
+	// parent lives, it keeps b, whose method it is to call.
+	runtime.AddCleanup(p, func(w weak.Pointer[leftBehind]) {
+		if b := w.Value(); b != nil {
+			b.stop()
+		}
+	}, weak.Make(b))
+	runtime.KeepAlive(done)
+}
+
+// leftBehind is what hookChannel registers.
+type leftBehind struct {
+	done   weak.Pointer[chanObject]
+	closed *atomic.Bool
+	stop   func() bool
+}
+
+// A chanObject is what a channel points to.
+type chanObject byte
+
+func (b *leftBehind) end() {
+	if p := b.done.Value(); p != nil && b.closed.CompareAndSwap(false, true) {
+		close(*(*chan struct{})(unsafe.Pointer(&p)))
+	}
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.

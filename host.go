@@ -70,11 +70,29 @@ func (l *Loop) callHost() {
 	if h, ok := l.o.Host.(*Loop); ok {
 		err = h.postInternal(l.tick)
 	} else {
-		err = l.o.Host.Post(l.tick)
+		err = l.postTick()
 	}
 	if err != nil {
 		go l.hostFailed(err) // the sender may hold locks
 	}
+}
+
+// postTick is the Post of a host of the user's; a panic there is an error like another.
+func (l *Loop) postTick() (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if r := recover(); r != nil {
+			err = panicked(r)
+		} else {
+			go l.hostFailed(refuse(ErrGoexit, "its Post ended the goroutine with runtime.Goexit"))
+		}
+	}()
+	err = l.o.Host.Post(l.tick)
+	returned = true
+	return err
 }
 
 // tick runs on the host.
@@ -146,12 +164,13 @@ func (l *Loop) strand(cause error) {
 			c.finish(Cancelled, c.cancelled(cause))
 		}
 	}
-	if len(lost) > 0 || hooks > 0 || l.locals.any() {
-		s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
-			"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", l.locals.len())
-	}
 	for _, b := range below {
 		b.beginStop(hard)
 	}
+	locals := l.locals.len()
 	l.gone()
+	if len(lost) > 0 || hooks > 0 || locals > 0 {
+		s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
+			"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
+	}
 }

@@ -94,6 +94,8 @@ func newLoop(o *LoopOptions, parent *Loop) *Loop {
 		misuse("LoopOptions: Host and Thread exclude each other: a guest runs on its host's thread")
 	case l.o.Host != nil && l.o.Manual:
 		misuse("LoopOptions: Host and Manual exclude each other: a guest is driven by its host")
+	case l.o.Host == Host((*Loop)(nil)):
+		misuse("LoopOptions: Host is a nil *Loop")
 	case l.o.QueueLimit < 0:
 		misuse("LoopOptions: negative QueueLimit %d", l.o.QueueLimit)
 	}
@@ -198,9 +200,7 @@ func (l *Loop) eachQueued(f func(*Call)) {
 		}
 		return true
 	})
-	for _, c := range calls {
-		f(c)
-	}
+	forEach(calls, f)
 }
 
 // Post has f run on the loop, as a task without a result: the cheapest way in, about 25 ns and no allocation for a loop that

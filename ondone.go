@@ -6,7 +6,7 @@ import (
 
 // runDone runs the functions of OnDone where a loop, a pool or a cancel ended the call.
 func (c *Call) runDone(fs *doneFunc) {
-	if c.has(flagPromise) && c.raw() != Cancelled {
+	if c.has(flagByHand) {
 		// Resolve and Reject take their panics themselves.
 		if p := runDoneFuncs(fs); p != nil {
 			panic(p.Value)

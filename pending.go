@@ -121,8 +121,16 @@ func (p *Pending[T]) settle(v T, err error) bool {
 		if err == nil {
 			p.undelivered(v)
 		}
-		return c.finish(Cancelled, c.cancelled(cause))
+		c.mu.Lock()
+		if c.isDone() {
+			c.mu.Unlock()
+			return false
+		}
+		c.byHand()
+		c.finishLocked(Cancelled, c.cancelled(cause))
+		return true
 	}
+	c.byHand()
 	p.value = v
 	state := Succeeded
 	if err != nil {
@@ -130,6 +138,13 @@ func (p *Pending[T]) settle(v T, err error) bool {
 	}
 	c.finishLocked(state, err)
 	return true
+}
+
+// byHand notes that Resolve or Reject ends the call, if it is a promise. It needs mu.
+func (c *Call) byHand() {
+	if c.has(flagPromise) {
+		c.set(flagByHand)
+	}
 }
 
 // undelivered hands a value that nobody will get to OnUndelivered.

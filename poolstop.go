@@ -83,12 +83,12 @@ func (p *Pool) beginStop(to stopLevel) {
 	}
 	p.step()
 	p.mu.Unlock()
-	for _, c := range cancel {
-		c.Cancel(ErrStopped)
-	}
-	for _, w := range waits {
-		w.wakeAs(w.seq(), stopped)
-	}
+	defer func() { // also if a function of a user's ends the goroutine
+		for _, w := range waits {
+			w.wakeAs(w.seq(), stopped)
+		}
+	}()
+	forEach(cancel, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // step ends the pool if nothing is left of it. It needs mu.

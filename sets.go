@@ -143,16 +143,25 @@ func (c *Call) left() {
 	nodes := x.nodes
 	x.nodes = nil
 	c.mu.Unlock()
-	for n := nodes; n != nil; n = n.more {
-		if n.group != nil {
-			n.group.left(c, n)
-			continue
-		}
-		if s := n.set; s != nil {
-			s.lock.Lock()
-			s.remove(n)
-			s.lock.Unlock()
-		}
+	nodes.leave()
+}
+
+// leave takes the call out of each set, also if a function of another member ends the goroutine meanwhile.
+func (n *linkNode) leave() {
+	if n == nil {
+		return
+	}
+	if n.more != nil {
+		defer n.more.leave()
+	}
+	if n.group != nil {
+		n.group.left(n.c, n)
+		return
+	}
+	if s := n.set; s != nil {
+		s.lock.Lock()
+		s.remove(n)
+		s.lock.Unlock()
 	}
 }
 

@@ -88,26 +88,33 @@ func (st *stall) stop() {
 
 // look is the timer's.
 func (st *stall) look() {
+	if st.asks() {
+		st.report() // not under the lock, which the loop takes: a Logger may block
+	}
+}
+
+// asks sets the next question, and reports whether a task has kept the loop too long.
+func (st *stall) asks() (stalls bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.stopped {
-		return
+		return false
 	}
 	switch st.word.Load() {
 	case resting:
 		st.set = false
-		return
+		return false
 	case busy:
 		st.word.CompareAndSwap(busy, asked) // or the loop has gone to sleep, which the next look sees
 		st.since, st.reported = 0, false
 	case asked:
 		st.since += st.after / stallLooks
 		if st.since >= st.after && !st.reported {
-			st.reported = true
-			st.report()
+			st.reported, stalls = true, true
 		}
 	}
 	st.reset()
+	return stalls
 }
 
 func (st *stall) report() {

@@ -131,22 +131,19 @@ func (l *Loop) beginStop(to stopLevel) {
 	if !bug.SealsBlind {
 		l.s.box.Raise(told)
 	}
-	for _, c := range late {
-		if bug.ForgetsDelayed {
-			break
-		}
-		c.Cancel(ErrStopped)
+	if bug.ForgetsDelayed {
+		late = nil
+	}
+	// Deferred, the last first, since functions of users run here, and may end the goroutine.
+	defer l.s.send(posted(func() {}), internal) // look again
+	if first {
+		defer func() { go l.stopBelow(below, to) }() // only now: after it the shutdown functions run, which a Close does not cancel
 	}
 	if to == hard {
-		for _, b := range below {
-			b.beginStop(hard)
-		}
-		l.cancelAll()
+		defer l.cancelAll()
+		defer forEach(below, func(b *Loop) { b.beginStop(hard) })
 	}
-	if first {
-		go l.stopBelow(below, to) // only now: after it the shutdown functions run, which a Close does not cancel
-	}
-	l.s.send(posted(func() {}), internal) // look again
+	forEach(late, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // stopBelow stops the children and guests, and tells the loop.
@@ -171,15 +168,21 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 // suspended ones on the loop.
 func (l *Loop) cancelAll() {
 	l.s.closing.Store(true)
-	l.eachQueued(func(c *Call) { c.Cancel(ErrStopped) })
-	if fb := l.s.running.Load(); fb != nil {
-		for _, c := range fb.calls() {
-			if c.Portal() == Portal(l) {
-				c.Cancel(ErrStopped)
-			}
+	defer l.s.send(stopWaits{}, internal)
+	defer func() {
+		if fb := l.s.running.Load(); fb != nil {
+			forEach(fb.calls(), func(c *Call) {
+				if c.Portal() == Portal(l) {
+					c.Cancel(ErrStopped)
+				}
+			})
 		}
-	}
-	l.s.send(stopWaits{}, internal)
+	}()
+	l.eachQueued(func(c *Call) {
+		if !c.has(flagHook) { // a shutdown function that has not begun runs all the same
+			c.Cancel(ErrStopped)
+		}
+	})
 }
 
 // stopWaits cancels the suspended tasks and ends their waits.
@@ -188,20 +191,17 @@ type stopWaits struct{}
 func (stopWaits) do(fb *fiber) {
 	s := fb.s
 	var tasks []*coro
+	var calls []*Call
 	for c := s.live.first; c != nil; c = c.nextLive {
 		tasks = append(tasks, c)
+		calls = append(calls, c.calls()...)
 	}
-	for _, c := range tasks {
-		for _, call := range c.under {
-			call.Cancel(ErrStopped)
+	defer func() {
+		for _, c := range tasks {
+			c.wait.wakeAs(c.wait.seq(), stopped)
 		}
-		if call := c.cur.Load(); call != nil {
-			call.Cancel(ErrStopped)
-		}
-	}
-	for _, c := range tasks {
-		c.wait.wakeAs(c.wait.seq(), stopped)
-	}
+	}()
+	forEach(calls, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // unfinished counts the calls and functions that are not done.

@@ -152,10 +152,16 @@ func (c *coro) dispatch() {
 			c.begin()
 			it.run(&c.fiber)
 		case *coro:
-			if it.active {
+			switch {
+			case it.active:
 				s.target = it
-			} else {
+			case s.depth < maxDepth:
 				s.resume(it)
+			default: // from further below, so that the chain does not grow
+				s.pending = it
+				if !c.rest() {
+					return
+				}
 			}
 		case nil:
 			if !c.rest() {
@@ -240,8 +246,12 @@ func (s *sched) suspended(c *coro) {
 				return
 			case other.active:
 				s.target = other
-			default:
+			case s.depth < maxDepth:
 				s.resume(other)
+			default:
+				s.pending = other
+				c.yield(struct{}{})
+				return
 			}
 			continue
 		}

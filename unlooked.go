@@ -13,31 +13,44 @@ type unlooked struct {
 	looked atomic.Bool
 	name   string
 	place  string
-	err    error
+	err    atomic.Pointer[error]
 	log    *slog.Logger
 }
 
-// mayStayUnseen has the failure of c reported should nobody ever look at it. It needs mu.
-func (c *Call) mayStayUnseen(err error) {
-	u := &unlooked{name: c.Name(), place: portalName(c.portal), err: err}
+// mayStayUnseen has the failure of c reported should nobody ever look at it, and with the error that keep is given. It needs mu.
+func (c *Call) mayStayUnseen() *unlooked {
+	u := &unlooked{name: c.Name(), place: portalName(c.portal)}
 	if l, ok := c.portal.(*Loop); ok {
 		u.log = l.o.Logger
-	}
-	// The error may name the call itself, which then would never become garbage.
-	var d *DeadlockError
-	var p *PanicError
-	switch {
-	case errors.As(err, &d):
-		u.err = errors.New(d.Error())
-	case errors.As(err, &p) && p.call != nil:
-		u.err = &PanicError{Value: p.Value, Stack: p.Stack}
 	}
 	c.rare().unlooked = u
 	runtime.AddCleanup(c, func(u *unlooked) {
 		if !u.looked.Load() {
-			logger(u.log).Error("hop: a call failed and nobody looked at its error", "call", u.name, "on", u.place, "err", u.err)
+			go u.report() // the runtime cleans up on one goroutine, and a Logger may block
 		}
 	}, u)
+	return u
+}
+
+// keep notes the error. One that names a call, this or another that leads to it, would keep it from ever being garbage: of such a
+// one only the text is kept.
+func (u *unlooked) keep(err error) {
+	var p *PanicError
+	var d *DeadlockError
+	var c *CancelError
+	switch {
+	case errors.As(err, &p) && p == err && p.call != nil:
+		err = &PanicError{Value: p.Value, Stack: p.Stack}
+	case errors.As(err, &p), errors.As(err, &d), errors.As(err, &c):
+		err = errors.New(err.Error())
+	}
+	u.err.Store(&err)
+}
+
+func (u *unlooked) report() {
+	if err := u.err.Load(); err != nil {
+		logger(u.log).Error("hop: a call failed and nobody looked at its error", "call", u.name, "on", u.place, "err", *err)
+	}
 }
 
 // look notes that somebody has seen the call's error.

@@ -336,12 +336,9 @@ func (w *Waiter) cancelKids(ctx context.Context) {
 	if ctx.Err() != nil {
 		cause = causeOf(ctx)
 	}
-	w.eachKid(func(k *Call) bool {
-		k.cancel(cause, 0)
-		return true
-	})
-	w.s.closing.Store(true)
-	w.s.send(stopWaits{}, internal)
+	defer w.s.send(stopWaits{}, internal)
+	defer w.s.closing.Store(true)
+	forEach(slices.Collect(w.eachKid), func(k *Call) { k.cancel(cause, 0) })
 }
 
 // runSent runs what was sent to the goroutine that waits, which is the caller's.

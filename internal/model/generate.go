@@ -1,6 +1,9 @@
 package model
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Generate makes the program of a seed. Programs of different seeds differ not only in their steps but in the kinds of steps that
 // they have at all: leaving most out lets the rest meet more often.
@@ -22,9 +25,12 @@ type generator struct {
 // one reports true once in n times.
 func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
 
+// few is one or two, one more often: where there are few, calls meet.
+func (g *generator) few() int { return 1 + g.IntN(4)/3 }
+
 func (g *generator) places() {
 	p := g.p
-	for i := range 1 + g.IntN(3) {
+	for i := range g.few() + g.IntN(2) {
 		k := LoopKind(g.IntN(len(loopKinds)))
 		if i == 0 && k >= Child || k == Thread && !g.one(3) {
 			k = Own
@@ -34,18 +40,35 @@ func (g *generator) places() {
 	for range g.IntN(3) {
 		p.Pools = append(p.Pools, Pool{Size: 1 + g.IntN(2), Threads: g.one(8), Keep: -g.IntN(2), Idle: g.IntN(3)})
 	}
-	p.Events, p.Promises = 1+g.IntN(2), 1+g.IntN(2)
-	for range 1 + g.IntN(2) {
-		p.Limiters = append(p.Limiters, 1+g.IntN(2))
+	p.Events, p.Promises = g.few(), g.few()
+	for range g.few() {
+		p.Limiters = append(p.Limiters, g.few())
 	}
 	p.Actors = make([]Actor, 1+g.IntN(3))
 }
 
+// themes are kinds of steps that have to do with each other.
+var themes = [][]Op{
+	{Cancel, WaitEvent},
+	{EndContext, WaitEvent},
+	{Acquire, Release, Cancel},
+	{Acquire, Release, EndContext},
+	{InGroup, Cancel},
+	{InGroup, Acquire},
+	{Serve, WaitOwned, CancelWait},
+	{Shut, Close},
+	{WaitOwned, EndContext},
+	{WaitOwned, Cancel},
+	{Acquire, Yield},
+	{WaitOwned, WaitEvent, SetEvent},
+	{WaitFor, Resolve, Reject, Hook, Look},
+}
+
 // choose picks the kinds of steps.
 func (g *generator) choose() {
-	few, most := 1, 2
+	most, theme := 2, []Op(nil)
 	if g.one(2) {
-		most = 6
+		most, theme = 6, themes[g.IntN(len(themes))]
 	}
 	for op := Yield; op <= Resize; op++ {
 		weight := 1
@@ -57,9 +80,12 @@ func (g *generator) choose() {
 		case Yield, Sleep:
 			weight = 2
 		default:
-			if g.IntN(most) >= few {
+			if !g.one(most) && !slices.Contains(theme, op) {
 				continue
 			}
+		}
+		if slices.Contains(theme, op) {
+			weight = 5
 		}
 		if (op == Shut || op == Close) && !g.one(2) || op == Resize && len(g.p.Pools) == 0 {
 			continue

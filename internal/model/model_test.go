@@ -14,6 +14,8 @@ import (
 var (
 	programs = flag.Int("programs", 0, "how many random programs; 0: 10000, and fewer where that takes long")
 	seed     = flag.Uint64("seed", 1, "of the first program; the next has the next number")
+	replay   = flag.Uint64("replay", 0, "run the program of this seed only")
+	pct      = flag.Bool("pct", false, "and by PCT")
 	duration = flag.Duration("duration", 0, "run programs for so long, however many that are")
 )
 
@@ -68,6 +70,20 @@ func TestModel(t *testing.T) {
 	}
 	if *duration == 0 && ran != programs {
 		t.Errorf("%d programs ran, want %d", ran, programs)
+	}
+}
+
+// TestReplay runs one program again.
+func TestReplay(t *testing.T) {
+	if *replay == 0 {
+		t.Skip("no -replay=seed")
+	}
+	o := explore.Options{Seed: *replay, Steps: maxSteps}
+	if *pct {
+		o.Strategy = explore.PCT
+	}
+	if r := explore.Run(t, o, body); r.Failure != nil {
+		t.Fatalf("%v\n%s", model.Generate(*replay), r.Failure.Error())
 	}
 }
 

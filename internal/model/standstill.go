@@ -115,12 +115,14 @@ func (g *standstill) legit(o *op) bool {
 		return false
 	}
 	cs := g.targets(o)
+	outlives := o.kind != Close
 	for _, c := range cs {
-		if !g.callFree(c) || o.kind == Close && !c.detached() {
+		if !g.callFree(c) {
 			return false
 		}
+		outlives = outlives || c.outlives()
 	}
-	return len(cs) > 0
+	return len(cs) > 0 && outlives
 }
 
 func (g *standstill) callFree(c *callRun) bool {
@@ -128,8 +130,16 @@ func (g *standstill) callFree(c *callRun) bool {
 	return o != nil && g.able[o] || g.keptBack(c)
 }
 
-// detached reports whether c does not end with the call that made it. A stop may wait for it.
-func (c *callRun) detached() bool {
+// outlives reports whether c may wait on though it was cancelled, in a group that is shielded, or does not end with the call that
+// made it: a Close may wait for it.
+func (c *callRun) outlives() bool {
+	if o := current(c); o != nil {
+		for s := o.scope; s != nil; s = s.up {
+			if s.group != nil && s.group.spec.Shield {
+				return true
+			}
+		}
+	}
 	for ; c != nil; c = c.by.call {
 		if c.spec.Detached {
 			return true
