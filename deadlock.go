@@ -152,7 +152,7 @@ func (g *graph) expand(n *node) {
 			n.free = true
 		}
 		many.each(func(c *Call) bool {
-			if c.done() {
+			if c.done() && !(many.any && c.out()) { // a limiter's place is given back by the function
 				n.free = n.free || many.any
 			} else {
 				n.edges = append(n.edges, g.edge(c))

@@ -252,7 +252,7 @@ var broken = []struct {
 		go e.main(always)
 		return submitFunc(func(c *hop.Call) error {
 			e.send(c)
-			if len(e.in) > 20 {
+			if len(e.in) > 90 {
 				return errFull
 			}
 			return nil
@@ -263,7 +263,7 @@ var broken = []struct {
 		e := newExecutor(end, 1000)
 		go e.main(always)
 		return submitFunc(func(c *hop.Call) error {
-			if len(e.in) > 20 {
+			if len(e.in) > 90 {
 				c.Fail(errFull)
 				return errFull
 			}
