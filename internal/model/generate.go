@@ -10,6 +10,10 @@ import (
 func Generate(seed uint64) *Program {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x68_6f_70)), p: &Program{Seed: seed}}
 	g.places()
+	if g.one(8) {
+		g.ring()
+		return g.p
+	}
 	g.choose()
 	g.calls()
 	return g.p
@@ -60,6 +64,8 @@ var themes = [][]Op{
 	{WaitOwned, EndContext},
 	{WaitOwned, Cancel},
 	{Acquire, Yield},
+	{Wait, Cancel},
+	{Wait, EndContext},
 	{WaitOwned, WaitEvent, SetEvent},
 	{WaitFor, Resolve, Reject, Hook, Look},
 }
@@ -68,7 +74,7 @@ var themes = [][]Op{
 func (g *generator) choose() {
 	most, theme := 2, []Op(nil)
 	if g.one(2) {
-		most, theme = 6, themes[g.IntN(len(themes))]
+		most, theme = [...]int{6, 100}[g.IntN(2)], themes[g.IntN(len(themes))]
 	}
 	for op := Yield; op <= Resize; op++ {
 		weight := 1
@@ -97,6 +103,25 @@ func (g *generator) choose() {
 			if op != Resize && (op != Shut && op != Close || g.one(2)) {
 				g.ops = append(g.ops, op)
 			}
+		}
+	}
+}
+
+// ring makes calls that wait for each other in a ring, and are cancelled meanwhile: whether it closes depends on the schedule.
+func (g *generator) ring() {
+	p := g.p
+	n := 3 + g.IntN(2)
+	for i := range n {
+		wait := Step{Op: Wait, N: (i + 1) % n}
+		if g.one(3) {
+			wait = Step{Op: WaitOwned, N: (i + 1) % n, D: 1}
+		}
+		p.Calls = append(p.Calls, Call{On: g.place(), Body: []Step{wait}})
+		b := &p.Actors[g.IntN(len(p.Actors))].Body
+		*b = append(*b, Step{Op: Start, N: i})
+		if g.one(2) {
+			b := &p.Actors[g.IntN(len(p.Actors))].Body
+			*b = append(*b, Step{Op: Cancel, N: g.IntN(i + 1)})
 		}
 	}
 }
@@ -175,7 +200,7 @@ func (g *generator) call() Call {
 		// One that ran on top of another call on a pool's worker would give that one's place away.
 		c.Abandon = (c.Via == Go || c.Via == After) && c.On.Kind != OnInline && g.one(16)
 		c.Detached = g.one(16)
-		if g.one(12) {
+		if g.one(8) {
 			c.Timeout = 1 + g.IntN(3)
 		}
 		if c.Via == Go || c.Via == After {

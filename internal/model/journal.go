@@ -145,7 +145,8 @@ type placeRun struct {
 	thread int
 }
 
-type sized struct{ at, n int }
+// sized is one SetSize: the moments before and after it, and the size.
+type sized struct{ at, done, n int }
 
 type actorRun struct {
 	id    int

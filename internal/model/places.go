@@ -34,7 +34,7 @@ func (r *run) checkPlaces() {
 		}
 		size := 0
 		for i, s := range c.on.sizes {
-			if s.at < c.start && (i+1 == len(c.on.sizes) || c.on.sizes[i+1].at > c.sent) {
+			if s.at < c.start && (i+1 == len(c.on.sizes) || c.on.sizes[i+1].done == 0 || c.on.sizes[i+1].done > c.sent) {
 				if s.n == 0 {
 					size = len(r.calls)
 				}

@@ -117,7 +117,7 @@ func (r *run) setUp() {
 		r.places = append(r.places, p)
 	}
 	for i, l := range r.prog.Pools {
-		p := &placeRun{name: fmt.Sprintf("pool%d", i), spec: Place{OnPool, i}, sizes: []sized{{0, l.Size}}}
+		p := &placeRun{name: fmt.Sprintf("pool%d", i), spec: Place{OnPool, i}, sizes: []sized{{n: l.Size}}}
 		p.pool = hop.NewPool(&hop.PoolOptions{Name: p.name, Size: l.Size, Threads: l.Threads && threads, MaxIdle: l.Keep,
 			IdleTimeout: time.Duration(l.Idle) * time.Millisecond})
 		r.places = append(r.places, p)

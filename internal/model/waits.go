@@ -146,7 +146,11 @@ func (a *agent) resize(s Step) {
 	a.step()
 	p := a.place(s.At)
 	a.mu.Lock()
-	p.sizes = append(p.sizes, sized{a.tick(), s.D})
+	i := len(p.sizes)
+	p.sizes = append(p.sizes, sized{at: a.tick(), n: s.D})
 	a.mu.Unlock()
 	p.pool.SetSize(s.D)
+	a.mu.Lock()
+	p.sizes[i].done = a.tick()
+	a.mu.Unlock()
 }
