@@ -104,6 +104,8 @@ type graph struct {
 type node struct {
 	fb    *fiber
 	seq   uint64 // of its wait; 0: it does not wait
+	top   *Call  // the innermost call that runs there, and where it waits; noted while the wait stood
+	pc    uintptr
 	edges []edge
 	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
 	free  bool
@@ -142,6 +144,7 @@ func (g *graph) expand(n *node) {
 		return
 	}
 	n.seq = w.seq()
+	n.top, n.pc = n.fb.cur.Load(), w.pc.Load()
 	call, many := w.onCall.Load(), w.onMany.Load()
 	if call != nil && (!call.done() || call.out()) {
 		n.edges = append(n.edges, g.edge(call))
@@ -163,7 +166,7 @@ func (g *graph) expand(n *node) {
 			n.any = len(n.edges)
 		}
 	}
-	if len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
+	if n.top == nil || len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
 		n.free = true
 	}
 }
@@ -276,12 +279,13 @@ func (g *graph) hops(cycle []edge) []Wait {
 	var hops []Wait
 	below := false
 	for i, e := range cycle {
-		top := fb.cur.Load()
+		n := g.nodes[fb] // as it was when the cycle stood: by now a wait may have ended
+		top := n.top
 		if on != nil && on != top {
 			hops = append(hops, hop(on, top.pc.pc()))
 			below = below || i == 0
 		}
-		hops = append(hops, hop(top, fb.wait.pc.Load()))
+		hops = append(hops, hop(top, n.pc))
 		if e.to != nil {
 			on, fb = e.call, e.to.fb
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gohop/hop"
 )
@@ -241,4 +242,36 @@ func TestS30_AWaitForAnEndInOneBubbleIsNotWokenFromAnother(t *testing.T) {
 	})
 	close(hold)
 	recv(t, "the end of the first bubble", done)
+}
+
+func TestS25_ACallThatAPostedFunctionMakesAfterTheCloseIsCancelled(t *testing.T) {
+	l := newLoop(t, nil)
+	waits, told := make(chan struct{}), make(chan error, 1)
+	l.Post(func() {
+		close(waits)
+		hop.Sleep(bg, time.Hour) // Close ends it
+		told <- hop.Run(bg, l, func(ctx context.Context) error { return hop.Sleep(ctx, time.Hour) })
+	})
+	recv(t, "the function", waits)
+	within(t, patience, "Close", func() { l.Close() })
+	wantIs(t, recv(t, "the call", told), hop.ErrStopped)
+}
+
+func TestS25_WhatIsSentToALoopAfterItsCloseHasCancelledIsCancelledToo(t *testing.T) {
+	for name, s := range map[string]stoppable{"loop": newLoop(t, nil), "pool": newPool(t, nil)} {
+		t.Run(name, func(t *testing.T) {
+			in := make(chan struct{})
+			inner := make(chan *hop.Pending[int], 1)
+			outer := hop.Go(bg, s, func(ctx context.Context) (int, error) {
+				close(in)
+				<-ctx.Done() // Close has begun
+				inner <- hop.Go(hop.Detach(ctx), s, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+				return 0, nil
+			})
+			recv(t, "the call", in)
+			within(t, patience, "Close", func() { s.Close() })
+			wantIs(t, waitErr(t, recv(t, "the inner call", inner)), hop.ErrStopped)
+			wantCancelled(t, waitErr(t, outer))
+		})
+	}
 }

@@ -10,7 +10,7 @@ import (
 func Generate(seed uint64) *Program {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x68_6f_70)), p: &Program{Seed: seed}}
 	g.places()
-	if g.one(8) {
+	if g.one(4) {
 		g.ring()
 		return g.p
 	}

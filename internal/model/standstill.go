@@ -131,7 +131,7 @@ func (g *standstill) callFree(c *callRun) bool {
 }
 
 // outlives reports whether c may wait on though it was cancelled, in a group that is shielded, or does not end with the call that
-// made it: a Close may wait for it.
+// made it, as one of a posted function's: a Close may wait for it.
 func (c *callRun) outlives() bool {
 	if o := current(c); o != nil {
 		for s := o.scope; s != nil; s = s.up {
@@ -141,7 +141,7 @@ func (c *callRun) outlives() bool {
 		}
 	}
 	for ; c != nil; c = c.by.call {
-		if c.spec.Detached {
+		if c.spec.Detached || c.spec.Via == Post {
 			return true
 		}
 	}
