@@ -67,6 +67,7 @@ type Loop struct {
 	driving  bool
 	run      int // counts the Runs
 	ended    *Event
+	ending   atomic.Int32 // how many of the stop's own goroutines are to return before it has ended
 
 	// On the loop only.
 	hook   *Call // the shutdown function that runs

@@ -217,7 +217,7 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 func (c *Call) runHere(l *Loop, fb *fiber) {
 	c.portal = l
 	c.join()
-	if l.s.closing.Load() && CurrentCall(c.parent) == nil {
+	if l.s.closing.Load() && (fb == nil || fb.cur.Load() == nil) {
 		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
 	}
 	if fb == nil { // the host's own goroutine, outside of a tick

@@ -137,6 +137,7 @@ func (l *Loop) beginStop(to stopLevel) {
 	// Deferred, the last first, since functions of users run here, and may end the goroutine.
 	defer l.s.send(posted(func() {}), internal) // look again
 	if first {
+		l.ending.Add(1)
 		defer func() { go l.stopBelow(below, to) }() // only now: after it the shutdown functions run, which a Close does not cancel
 	}
 	if to == hard {
@@ -162,6 +163,7 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 	l.below = true
 	l.mu.Unlock()
 	l.s.send(posted(func() {}), internal)
+	l.end()
 }
 
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
@@ -290,7 +292,14 @@ func (l *Loop) gone() {
 	if h, ok := l.o.Host.(*Loop); ok {
 		h.dropBelow(l)
 	}
-	l.ended.Set()
+	l.end()
+}
+
+// end says that the loop has ended, when its driver is gone and stopBelow has returned: nothing of the loop uses its host after that.
+func (l *Loop) end() {
+	if l.ending.Add(-1) < 0 {
+		l.ended.Set()
+	}
 }
 
 func (l *Loop) dropBelow(b *Loop) {

@@ -232,6 +232,11 @@ func (a *agent) about(ctx context.Context, s Step, c *callRun) error {
 	}
 	switch s.Op {
 	case Wait:
+		if s.D > 0 {
+			short, cancel := context.WithTimeout(ctx, time.Duration(s.D)*time.Millisecond)
+			defer cancel()
+			ctx = short
+		}
 		o := a.on(Wait, c, ctx)
 		v, err := p.Wait(ctx)
 		o.leave(err)

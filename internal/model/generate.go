@@ -111,6 +111,10 @@ func (g *generator) choose() {
 func (g *generator) ring() {
 	p := g.p
 	n := 3 + g.IntN(2)
+	if !g.one(4) {
+		g.lateRing()
+		return
+	}
 	for i := range n {
 		wait := Step{Op: Wait, N: (i + 1) % n}
 		if g.one(3) {
@@ -124,6 +128,22 @@ func (g *generator) ring() {
 			*b = append(*b, Step{Op: Cancel, N: g.IntN(i + 1)})
 		}
 	}
+}
+
+// lateRing makes three calls of which the first waits for the second, which waits for the third, which waits for the first; but the
+// second gives up, because a group fails, as the others begin. Who looks at the waits one after the other might see a ring that
+// never was.
+func (g *generator) lateRing() {
+	p := g.p
+	group := Step{Op: InGroup, Body: []Step{{Op: Start, N: 3}, {Op: Wait, N: 2}}}
+	nap := Step{Op: Sleep, D: 1}
+	p.Calls = []Call{
+		{On: g.queue(), Body: []Step{nap, {Op: Wait, N: 1}}},
+		{On: g.queue(), Body: []Step{group, {Op: WaitEvent}}},
+		{On: g.queue(), Body: []Step{nap, {Op: Wait, N: 0}}},
+		{On: Place{Kind: OnGoroutines}, Body: []Step{nap}, End: Fails},
+	}
+	p.Actors = []Actor{{Body: []Step{{Op: Start, N: 0}, {Op: Start, N: 1}, {Op: Start, N: 2}}}}
 }
 
 func (g *generator) calls() {
@@ -163,6 +183,15 @@ func (g *generator) insert(steps []Step, s Step) []Step {
 	copy(steps[i+1:], steps[i:])
 	steps[i] = s
 	return steps
+}
+
+// queue returns a loop or pool.
+func (g *generator) queue() Place {
+	for {
+		if p := g.place(); p.Kind <= OnPool {
+			return p
+		}
+	}
 }
 
 func (g *generator) place() Place {
@@ -227,7 +256,12 @@ func (g *generator) steps(ops []Op, n, depth int) []Step {
 			s.D = 1 + g.IntN(3)
 		case WaitOwned:
 			s.N, s.D = g.IntN(len(g.p.Calls)), 1+g.IntN(3)
-		case Wait, Serve, Cancel, CancelWait, Look, Hook:
+		case Wait:
+			s.N = g.IntN(len(g.p.Calls))
+			if g.one(4) {
+				s.D = 1 + g.IntN(3)
+			}
+		case Serve, Cancel, CancelWait, Look, Hook:
 			s.N = g.IntN(len(g.p.Calls))
 		case SetEvent, WaitEvent:
 			s.N = g.IntN(g.p.Events)

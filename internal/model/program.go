@@ -145,7 +145,7 @@ const (
 	Yield      Op = iota // let others run
 	Sleep                // D ms
 	Start                // make call N; Do and Run also wait for it
-	Wait                 // for call N
+	Wait                 // for call N; for at most D ms if D > 0
 	WaitOwned            // WaitOrCancel, with a deadline of D ms
 	Serve                // wait for call N with a Waiter
 	Cancel               // call N
@@ -250,6 +250,9 @@ func (s Step) text(p *Program) string {
 		}
 		return fmt.Sprintf("%s call%d on %v, and go on", vias[c.Via], s.N, c.On)
 	case Wait:
+		if s.D > 0 {
+			return fmt.Sprintf("wait for call%d for %d ms at most", s.N, s.D)
+		}
 		return fmt.Sprintf("wait for call%d", s.N)
 	case WaitOwned:
 		return fmt.Sprintf("wait for call%d or cancel it after %d ms", s.N, s.D)

@@ -119,6 +119,9 @@ func (p *Program) cutSteps(steps *[]Step, next func() bool) bool {
 		case s.D > 1 && next():
 			s.D = 1
 			return true
+		case s.Op == Wait && s.D > 0 && next():
+			s.D = 0
+			return true
 		case s.Group != (Group{}) && next():
 			s.Group = Group{}
 			return true
