@@ -401,8 +401,8 @@ func TestS34_WhatRunsInlineIsNotHeldBack(t *testing.T) {
 func TestS34_HeldMembersOfAPlaceThatHasStopped(t *testing.T) {
 	// Many: their refusals must not be nested in one another.
 	n := 100_000
-	if testing.Short() || wasm {
-		n = 1000
+	if testing.Short() || wasm || raceEnabled {
+		n = 10_000
 	}
 	l := hop.NewLoop(nil)
 	var last *hop.Pending[int]
