@@ -37,12 +37,24 @@ type found struct {
 	Seconds  float64
 	Seed     uint64
 	Strategy explore.Strategy
-	Replayed int // how many of 10 repetitions failed too
+	Ring     bool // the program is of model.Ring
+	Replayed int  // how many of 10 repetitions failed too
 	Text     string
 }
 
-// slice is how many runs are made with one strategy, before the other has its turn.
+// slice is how many runs are made in one way, before the next has its turn.
 const slice = 1000
+
+// ways are how runs are made.
+var ways = []struct {
+	strategy explore.Strategy
+	body     func(*explore.Trial)
+	make     func(uint64) *model.Program
+}{
+	{explore.Random, body, model.Generate},
+	{explore.PCT, body, model.Generate},
+	{explore.PCT, ring, model.Ring},
+}
 
 // TestHunt looks for the bug of its process. Each has one of its own: a hang leaves goroutines behind.
 func TestHunt(t *testing.T) {
@@ -52,9 +64,9 @@ func TestHunt(t *testing.T) {
 	f := found{Bug: os.Getenv("HOP_BUG")}
 	began := time.Now()
 	for i := 0; f.Promise == "" && (*atMost == 0 || f.Runs < *atMost) && (*atMost > 0 || time.Since(began) < *budget); i++ {
-		o := explore.Options{Seed: *seed + uint64(f.Runs), Runs: slice, Strategy: []explore.Strategy{explore.Random, explore.PCT}[i%2],
-			NoShrink: true, Steps: maxSteps}
-		r := explore.Search(t, o, body)
+		way := ways[i%len(ways)]
+		o := explore.Options{Seed: *seed + uint64(f.Runs), Runs: slice, Strategy: way.strategy, NoShrink: true, Steps: maxSteps}
+		r := explore.Search(t, o, way.body)
 		f.Runs += r.Runs
 		if r.Failure == nil {
 			continue
@@ -62,9 +74,10 @@ func TestHunt(t *testing.T) {
 		f.Seconds = time.Since(began).Seconds()
 		f.Seed, f.Strategy = r.Failure.Seed, r.Failure.Strategy
 		f.Promise = promise(r.Failure)
-		f.Text = fmt.Sprintf("%v\n%s", model.Generate(f.Seed), r.Failure.Message)
+		f.Ring = i%len(ways) == 2
+		f.Text = fmt.Sprintf("%v\n%s", way.make(f.Seed), r.Failure.Message)
 		for range 10 {
-			if r := explore.Run(t, explore.Options{Seed: f.Seed, Strategy: f.Strategy, Steps: maxSteps}, body); r.Failure != nil && promise(r.Failure) == f.Promise {
+			if r := explore.Run(t, explore.Options{Seed: f.Seed, Strategy: f.Strategy, Steps: maxSteps}, way.body); r.Failure != nil && promise(r.Failure) == f.Promise {
 				f.Replayed++
 			}
 		}

@@ -190,6 +190,13 @@ func (j *journal) report(promise, format string, args ...any) {
 	j.breaks(promise, format, args...)
 }
 
+// callOf returns c's Call, nil if it is not known yet.
+func (j *journal) callOf(c *callRun) *hop.Call {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return c.call
+}
+
 func (c *callRun) String() string { return fmt.Sprintf("call%d", c.id) }
 
 // in reports whether calls made in s belong to g.

@@ -98,7 +98,7 @@ func (a *agent) isAccepted(c *callRun, p *hop.Pending[int]) {
 		a.breaks("S37 the context carries the call", "%v has another call", c)
 	}
 	c.pending, c.call = p, p.Call()
-	a.byCall[c.call] = c
+	a.byCall[p.Call()] = c
 }
 
 func (a *agent) portal(ctx context.Context, c *callRun) hop.Portal {
@@ -165,7 +165,9 @@ func (a *agent) inGroup(ctx context.Context, s Step) error {
 			g.err, g.fails = err, err != nil
 			a.mu.Unlock()
 			o = a.enter(InGroup, 0, ctx)
+			a.mu.Lock()
 			o.group = g
+			a.mu.Unlock()
 			return err
 		})
 	a.scope = outer

@@ -16,6 +16,7 @@ var (
 	seed     = flag.Uint64("seed", 1, "of the first program; the next has the next number")
 	replay   = flag.Uint64("replay", 0, "run the program of this seed only")
 	pct      = flag.Bool("pct", false, "and by PCT")
+	rings    = flag.Bool("rings", false, "with -replay: the seed is one of model.Ring")
 	duration = flag.Duration("duration", 0, "run programs for so long, however many that are")
 )
 
@@ -33,6 +34,9 @@ const maxSteps = 50_000
 
 // body runs the program of the trial's seed.
 func body(x *explore.Trial) { try(x, model.Generate(x.Seed())) }
+
+// ring is body for programs whose calls wait in a ring.
+func ring(x *explore.Trial) { try(x, model.Ring(x.Seed())) }
 
 func try(x *explore.Trial, p *model.Program) {
 	e := model.New(p)
@@ -82,8 +86,12 @@ func TestReplay(t *testing.T) {
 	if *pct {
 		o.Strategy = explore.PCT
 	}
-	if r := explore.Run(t, o, body); r.Failure != nil {
-		t.Fatalf("%v\n%s", model.Generate(*replay), r.Failure.Error())
+	p := model.Generate(*replay)
+	if *rings {
+		p = model.Ring(*replay)
+	}
+	if r := explore.Run(t, o, func(x *explore.Trial) { try(x, p) }); r.Failure != nil {
+		t.Fatalf("%v\n%s", p, r.Failure.Error())
 	}
 }
 

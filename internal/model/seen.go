@@ -23,7 +23,7 @@ func (a *agent) got(c *callRun, v int, err error, typed bool) {
 	a.mu.Unlock()
 	if err == nil {
 		a.sawDone(c)
-	} else if c.call != nil && c.call.State().Done() {
+	} else if call := a.callOf(c); call != nil && call.State().Done() {
 		a.sawDone(c)
 	}
 }
@@ -52,7 +52,7 @@ func (r *run) sawReturned(c *callRun) {
 
 // cancelled notes what a Cancel has reported.
 func (r *run) cancelled(c *callRun, ok bool) {
-	state := c.call.State()
+	state := r.callOf(c).State()
 	done := state.Done()
 	r.mu.Lock()
 	if ok && state <= hop.Queued {
@@ -123,7 +123,7 @@ func (c *callRun) limited() bool {
 // haveStarted checks a Yield, after which everything that was in the mailbox has had its turn (S22).
 func (a *agent) haveStarted(cs []*callRun) {
 	for _, c := range cs {
-		if c.call != nil && c.call.State().Done() {
+		if call := a.callOf(c); call != nil && call.State().Done() {
 			continue
 		}
 		a.mu.Lock()
@@ -147,13 +147,14 @@ func (a *agent) groupEnds(o *op, g *groupRun, err error) {
 	early := errors.Is(err, hop.ErrDeadlock) || errors.Is(err, hop.ErrStopped) && a.hardStopped()
 	a.mu.Unlock()
 	for _, c := range members {
-		e := c.call.Err()
+		call := a.callOf(c)
+		e := call.Err()
 		switch {
 		case errors.Is(e, hop.ErrNotDone):
 			if !early {
 				a.report("S34 WithGroup waits for every member", "%v goes on after the group of %v has ended", c, o)
 			}
-		case c.call.State() == hop.Failed && !errors.Is(err, e) && !early:
+		case call.State() == hop.Failed && !errors.Is(err, e) && !early:
 			a.report("S34 the errors of all members come back", "%v: the group's error is %v, and not also %v", c, err, e)
 		default:
 			a.sawDone(c)
