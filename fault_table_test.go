@@ -7,6 +7,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"os"
 	"log"
 	"log/slog"
 	"runtime"
@@ -29,7 +30,7 @@ var errStruck = errors.New("struck")
 var faults = []fault{
 	{"panic", false, explode},
 	{"panic with an error", false, func() { panic(errStruck) }},
-	{"runtime error", false, func() { var m map[string]int; m["a"] = 1 }},
+	{"runtime error", false, func() { _ = make([]int, 1)[os.Getpid()] }},
 	{"Goexit", true, runtime.Goexit},
 }
 

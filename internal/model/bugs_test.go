@@ -196,3 +196,6 @@ func writeTable(name string, all []found, most int) error {
 	fmt.Fprintf(&b, "\nWithout a bug, the same search found nothing in %d runs.\n", most)
 	return os.WriteFile(name, []byte(before+"<!-- planted-bugs: begin -->\n"+b.String()+"<!-- planted-bugs: end -->"+after), 0o666)
 }
+
+// ring is body for programs whose calls wait in a ring.
+func ring(x *explore.Trial) { try(x, model.Ring(x.Seed())) }

@@ -102,7 +102,6 @@ type groupRun struct {
 	over  bool
 	fails bool // its function has failed
 	err   error
-	endFn int
 }
 
 type limiterRun struct {
@@ -142,7 +141,6 @@ type placeRun struct {
 	over   int       // when a stop had returned
 	sizes  []sized
 	busy   *callRun // who runs on the loop
-	thread int
 }
 
 // sized is one SetSize: the moments before and after it, and the size.
@@ -155,13 +153,6 @@ type actorRun struct {
 	ended int
 	ops   []*op
 	done  bool
-}
-
-// moment takes the next moment.
-func (j *journal) moment() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.tick()
 }
 
 // tick needs mu.

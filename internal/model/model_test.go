@@ -35,9 +35,6 @@ const maxSteps = 50_000
 // body runs the program of the trial's seed.
 func body(x *explore.Trial) { try(x, model.Generate(x.Seed())) }
 
-// ring is body for programs whose calls wait in a ring.
-func ring(x *explore.Trial) { try(x, model.Ring(x.Seed())) }
-
 func try(x *explore.Trial, p *model.Program) {
 	e := model.New(p)
 	e.Main()
