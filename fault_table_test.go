@@ -7,9 +7,9 @@ package hop_test
 import (
 	"context"
 	"errors"
-	"os"
 	"log"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"testing"
