@@ -322,6 +322,9 @@ func (c *Call) Context() context.Context { return (*callContext)(c) }
 
 // Portal returns where the call was submitted to, nil if nowhere yet.
 func (c *Call) Portal() Portal {
+	if flags := c.st.Load(); flags&flagTaken != 0 && flags&flagLoose == 0 {
+		return c.portal // set by who made and submitted the call, before that flag, and not changed any more
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.portal
