@@ -70,7 +70,8 @@ func Run(ctx context.Context, f func(context.Context) error) error {
 	p := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, f(ctx)
 	}, hop.Name("main"))
-	p.OnDone(func() { go inside.StopLoop(l, ctx) })
+	// From the loop, so that Run drives it before it can be stopped: a Manual loop that nobody drives would be closed elsewhere.
+	l.Post(func() { p.OnDone(func() { go inside.StopLoop(l, ctx) }) })
 	if err := l.Run(context.WithoutCancel(ctx)); err != nil {
 		p.Cancel(err) // somebody else drives the loop, with its own Run
 		return err

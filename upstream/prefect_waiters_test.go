@@ -254,6 +254,7 @@ func baseExceptionInMain(t *testing.T, ctx context.Context) {
 		var back *hop.Pending[int]
 		after := false
 		p := hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) {
+			hop.Run(ctx, w, func(context.Context) error { return nil }) // from here on, somebody waits
 			back = hop.Go(ctx, w, b.f)
 			w.Wait(ctx, back.Call()) // another waits here: ErrMismatch or ErrClosed, not a hang
 			<-back.Done()
