@@ -147,6 +147,7 @@ func (c *Call) raw() State           { return State(c.st.Load() & stateMask) }
 
 func (c *Call) move(to State) {
 	for {
+		turn.Race(c)
 		old := c.st.Load()
 		if c.st.CompareAndSwap(old, old&^stateMask|uint32(to)) {
 			return

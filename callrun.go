@@ -87,7 +87,7 @@ func (c *Call) start(fb *fiber) bool {
 	for c.hasRare() == nil {
 		turn.Race(c)
 		old := c.st.Load()
-		if State(old&stateMask) > Queued || old&(flagCancel|flagEnding|flagPromise|flagAbandon) != 0 {
+		if State(old&stateMask) > Queued || old&(flagPromise|flagAbandon) != 0 || old&(flagCancel|flagEnding) != 0 && !bug.StartsAnyway {
 			break
 		}
 		if c.st.CompareAndSwap(old, old&^stateMask|uint32(Running)) {

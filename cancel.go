@@ -79,6 +79,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	}
 	x.cause = cause
 	state = State(c.st.Or(flagCancel|how) & stateMask) // it may have started meanwhile
+	turn.Race(c)
 	x.endDone()
 	kids := x.kids.take()
 	var asks []func(error)

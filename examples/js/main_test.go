@@ -274,7 +274,11 @@ func TestNothingIsLeft(t *testing.T) {
 		before := runtime.NumGoroutine()
 		m := newMachine(own, 3, new(bytes.Buffer))
 		p := m.start(t.Context(), scriptFile(t, `setTimeout(() => {}, 1e9); await sleep(1e9)`), time.Hour)
-		time.Sleep(20 * time.Millisecond)
+		for deadline := time.Now().Add(patience); p.Call().State() != hop.Waiting; time.Sleep(time.Millisecond) { // in its await
+			if time.Now().After(deadline) {
+				t.Fatalf("it does not come to wait: %v", p.Call())
+			}
+		}
 		m.close()
 		if _, err := p.Wait(t.Context()); !errors.Is(err, hop.ErrStopped) {
 			t.Errorf("the error is %v", err)

@@ -18,6 +18,7 @@ var All = []Mistake{
 	{"FinishesTwice", "who completes a promise does not look whether it is completed", "Pending.settle"},
 	{"CancelIsDone", "a running call that is cancelled counts as done", "Call.cancel"},
 	{"CancelWaitsTurn", "a queued call that is cancelled is done only when its turn comes", "Call.cancel"},
+	{"StartsAnyway", "who takes a function to run does not look whether the call is being cancelled", "Call.start"},
 	{"UnderLock", "OnDone functions run while the call's lock is held", "Call.finishLocked"},
 	{"ListsBlind", "who waits for a call gets on its list without a look whether it is done", "Call.awaitAs"},
 	{"EventBlind", "who waits for an event gets on its list without a second look whether it is set", "Event.Wait"},

@@ -13,6 +13,7 @@ const (
 	FinishesTwice   = false
 	CancelIsDone    = false
 	CancelWaitsTurn = false
+	StartsAnyway    = false
 	UnderLock       = false
 	ListsBlind      = false
 	EventBlind      = false

@@ -12,20 +12,20 @@ const Planted = true
 
 // The mistakes; see list.go for what each is.
 var (
-	SleepsBlind, SealsBlind, LastFirst           bool
-	FinishesTwice, CancelIsDone, CancelWaitsTurn bool
-	UnderLock, ListsBlind, EventBlind, MissesEnd bool
-	DelaysAfterStop, ForgetsDelayed              bool
-	DyingWorker, GoexitKeeps, KeepsPlace         bool
-	StaleWake, LeavesToken, MissesPoke           bool
-	OneLook, NoGroupEdges                        bool
-	GrantsToEnded, LimiterBlind                  bool
-	ForgetsMember, LimitForgets                  bool
+	SleepsBlind, SealsBlind, LastFirst                         bool
+	FinishesTwice, CancelIsDone, CancelWaitsTurn, StartsAnyway bool
+	UnderLock, ListsBlind, EventBlind, MissesEnd               bool
+	DelaysAfterStop, ForgetsDelayed                            bool
+	DyingWorker, GoexitKeeps, KeepsPlace                       bool
+	StaleWake, LeavesToken, MissesPoke                         bool
+	OneLook, NoGroupEdges                                      bool
+	GrantsToEnded, LimiterBlind                                bool
+	ForgetsMember, LimitForgets                                bool
 )
 
 var switches = map[string]*bool{
 	"SleepsBlind": &SleepsBlind, "SealsBlind": &SealsBlind, "LastFirst": &LastFirst,
-	"FinishesTwice": &FinishesTwice, "CancelIsDone": &CancelIsDone, "CancelWaitsTurn": &CancelWaitsTurn,
+	"FinishesTwice": &FinishesTwice, "CancelIsDone": &CancelIsDone, "CancelWaitsTurn": &CancelWaitsTurn, "StartsAnyway": &StartsAnyway,
 	"UnderLock": &UnderLock, "ListsBlind": &ListsBlind, "EventBlind": &EventBlind, "MissesEnd": &MissesEnd,
 	"DelaysAfterStop": &DelaysAfterStop, "ForgetsDelayed": &ForgetsDelayed,
 	"DyingWorker": &DyingWorker, "GoexitKeeps": &GoexitKeeps, "KeepsPlace": &KeepsPlace,
