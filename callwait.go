@@ -52,9 +52,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 		return nil
 	}
 	c.waiters.add(w)
-	if l, ok := c.portal.(*Loop); ok && l.o.Thread && !l.s.asleep.Load() {
-		w.spins = true
-	}
+	l, onLoop := c.portal.(*Loop)
+	awake := onLoop && l.o.Thread && !l.s.asleep.Load()
+	w.spins, w.yields = onLoop && l.o.Thread, !awake
 	if pump {
 		w.pump = c
 		if x := c.hasRare(); x != nil && x.pump != nil {

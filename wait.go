@@ -55,6 +55,7 @@ type wait struct {
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
 	listed     bool
+	yields     bool    // let others run once before it blocks; see spin.go
 	spins      bool    // an answer is likely within the time of a sleep
 	pump       *Call   // run what is sent to the Origin of this call, which Do waits for; under that call's mu
 	server     *Waiter // or to this one, whose Wait it is
@@ -172,7 +173,7 @@ func (w *wait) finish() {
 	if w.bound.Load() != nil {
 		w.bound.Store(nil)
 	}
-	w.pump, w.server, w.alarm, w.spins = nil, nil, nil, false
+	w.pump, w.server, w.alarm, w.spins, w.yields = nil, nil, nil, false, false
 	w.state.Store(w.state.Load() &^ phaseMask)
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
@@ -268,7 +269,7 @@ func (w *wait) bind(ctx context.Context) bool {
 
 // blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
 func (w *wait) blockGoroutine(ctx context.Context) {
-	if w.spins && w.spin() >= woken {
+	if w.yields && w.giveWay() >= woken || w.spins && w.spin() >= woken {
 		return
 	}
 	if w.ch == nil {
