@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -33,17 +34,26 @@ type PoolOptions struct {
 // All methods are safe for concurrent use. It follows anyio's to_thread and its limiter, async-kernel's to_thread and
 // Prefect's WorkerThread.
 type Pool struct {
-	o      PoolOptions
-	made   bool
-	shared bool
-	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
-	ended  *Event
+	o       PoolOptions
+	made    bool
+	shared  bool
+	queued  atomic.Int64 // calls that wait to start, where there is a QueueLimit
+	ended   *Event
+	closing atomic.Bool
 
-	// mu guards what follows. Whether a call is handed to an idle worker, whether that worker ends, and whether the call
-	// is queued are decided under it, so no call goes to a worker that ends.
+	// Who submits puts it into queue; what takes it from there holds mu, and is the queue's receiver. They meet in this:
+	//
+	//   - While there is a place (hasPlace), and nobody holds mu, the queue sleeps, and so is empty; or one who has woken it is on the way
+	//     to mu, to feed the pool. So each change that may make a place ends with feed or take.
+	//   - Under mu, an armed queue to which nothing came is empty: what is submitted then may go to a worker past it.
+	room  atomic.Bool // hasPlace, for those who do not hold mu, as a hint; written under mu
+	_     [64]byte    // what stands above changes seldom, the queue with each call
+	queue mailbox.Box[item]
+
+	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.
 	mu        turn.Mutex
+	armed     bool // the queue slept when it was looked at last
 	size      int
-	queue     fifo
 	idle      []*worker          // the longest idle first
 	all       map[*worker]uint64 // which it was
 	hired     uint64             // workers ever made
@@ -55,7 +65,6 @@ type Pool struct {
 	postponed uint64 // calls ever delayed
 	reaper    *time.Timer
 	reaping   bool
-	closing   atomic.Bool
 }
 
 // A delay is the timer of a call that is not due; n says which it was.
@@ -92,6 +101,7 @@ func NewPool(o *PoolOptions) *Pool {
 		p.o.IdleTimeout = time.Minute
 	}
 	p.size = p.o.Size
+	p.feed()
 	return p
 }
 
@@ -141,14 +151,10 @@ func (p *Pool) Submit(c *Call) error {
 		c.unaccept()
 		return refuse(ErrFull, "%s was refused by %v: %d calls wait for a worker: wait for one, or raise QueueLimit", callName(c), p, p.o.QueueLimit)
 	}
-	p.mu.Lock()
-	if p.stop != running && !(p.stop < finished && p.mayStillSubmit(c)) {
-		p.mu.Unlock()
+	if !p.send(c, open) && !(p.mayStillSubmit(c) && p.send(c, told)) {
 		c.unaccept()
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
-	p.push(c)
-	p.mu.Unlock()
 	if p.closing.Load() {
 		c.Cancel(ErrStopped) // the Close that cancels everything may have passed
 	}
@@ -159,8 +165,8 @@ func (p *Pool) Submit(c *Call) error {
 // nobody has looked at.
 func (p *Pool) place() bool {
 	p.mu.Lock()
-	free := p.size == 0 || p.running < p.size
-	calls := p.queue.calls()
+	free := p.hasPlace()
+	calls, _ := p.unread()
 	p.mu.Unlock()
 	for _, c := range calls {
 		c.settled()
@@ -176,25 +182,41 @@ func (p *Pool) Post(f func()) error {
 		misuse("Post: nil function")
 	}
 	turn.At(turn.Submit, p)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stop != running {
+	if !p.send(posted(f), open) {
 		return refuse(ErrStopped, "%v takes no more functions: it stops", p)
 	}
-	p.push(posted(f))
 	return nil
 }
 
-// push hands it to a worker or queues it. It needs mu.
-func (p *Pool) push(it item) {
-	if p.queue.n == 0 && p.hasPlace() {
-		p.give(it)
-		return
+// send hands it to a worker or queues it; false: the pool takes nothing of this level.
+func (p *Pool) send(it item, level mailbox.Level) bool {
+	if p.room.Load() {
+		p.mu.Lock()
+		if p.armed && !p.queue.Came() && p.hasPlace() && p.takes(level) {
+			p.give(it)
+			p.changed()
+			p.mu.Unlock()
+			return true
+		}
+		p.mu.Unlock()
 	}
-	p.queue.push(it)
+	ok, wake := p.queue.Push(it, level)
+	if wake {
+		p.mu.Lock()
+		p.feed()
+		p.mu.Unlock()
+	}
+	return ok
 }
 
 func (p *Pool) hasPlace() bool { return p.size == 0 || p.running < p.size }
+
+// changed is called under mu after a change of running or size.
+func (p *Pool) changed() {
+	if room := p.hasPlace(); room != p.room.Load() {
+		p.room.Store(room)
+	}
+}
 
 // give has a worker run it, now. It needs mu.
 func (p *Pool) give(it item) {
@@ -209,11 +231,42 @@ func (p *Pool) give(it item) {
 	p.start(it)
 }
 
+// take returns what is next in the queue; nil: it is empty, and who sends next wakes it. It needs mu.
+func (p *Pool) take() item {
+	for {
+		if it, ok := p.queue.Next(); ok {
+			return it
+		}
+		if p.queue.Sleep() {
+			p.armed = true
+			return nil
+		}
+		p.armed = false
+	}
+}
+
 // feed starts what is queued as far as there is a place. It needs mu.
 func (p *Pool) feed() {
-	for p.queue.n > 0 && p.hasPlace() {
-		p.give(p.queue.pop())
+	for p.hasPlace() {
+		it := p.take()
+		if it == nil {
+			break
+		}
+		p.give(it)
 	}
+	p.changed()
+}
+
+// unread returns the calls in the queue, those that have ended included, and how many posted functions there are. It needs mu.
+func (p *Pool) unread() (calls []*Call, posts int) {
+	p.queue.Unread(func(it item) {
+		if c, ok := it.(*Call); ok {
+			calls = append(calls, c)
+		} else {
+			posts++
+		}
+	})
+	return
 }
 
 // SetSize changes how many functions may run at once; 0: no bound. Fewer take effect as functions end.
@@ -238,8 +291,8 @@ func (p *Pool) Stats() PoolStats {
 			s.Running-- // its function has returned; the worker has not come round to saying so
 		}
 	}
-	calls := p.queue.calls()
-	s.Queued = p.queue.n - len(calls)
+	calls, posts := p.unread()
+	s.Queued = posts
 	p.mu.Unlock()
 	for _, c := range calls {
 		if !c.settled() {
@@ -280,45 +333,4 @@ func (p *Pool) undelay(c *Call) {
 		d.timer.Stop()
 		delete(p.delayed, c)
 	}
-}
-
-// A fifo is a queue of items in a ring.
-type fifo struct {
-	ring []item // len is a power of two
-	head int
-	n    int
-}
-
-func (q *fifo) push(it item) {
-	if q.n == len(q.ring) {
-		ring := make([]item, max(16, 2*q.n))
-		for i := range q.n {
-			ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
-		}
-		q.ring, q.head = ring, 0
-	}
-	q.ring[(q.head+q.n)&(len(q.ring)-1)] = it
-	q.n++
-}
-
-func (q *fifo) pop() item {
-	it := q.ring[q.head]
-	q.ring[q.head] = nil
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.n--
-	if q.n == 0 && len(q.ring) > 1024 {
-		*q = fifo{} // a burst is over: give its memory back
-	}
-	return it
-}
-
-// calls returns the calls in the queue, those that have ended included.
-func (q *fifo) calls() []*Call {
-	var calls []*Call
-	for i := range q.n {
-		if c, ok := q.ring[(q.head+i)&(len(q.ring)-1)].(*Call); ok {
-			calls = append(calls, c)
-		}
-	}
-	return calls
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -58,12 +59,14 @@ func (p *Pool) beginStop(to stopLevel) {
 		return
 	}
 	p.stop = to
+	p.queue.Raise(told)
 	// Maps have no order, but what is told first matters to those who are told: it is always the same.
 	cancel := slices.SortedFunc(maps.Keys(p.delayed), func(a, b *Call) int { return cmp.Compare(p.delayed[a].n, p.delayed[b].n) })
 	var waits []*wait
 	if to == hard {
 		p.closing.Store(true)
-		cancel = append(cancel, p.queue.dropCalls()...)
+		calls, _ := p.unread()
+		cancel = append(cancel, calls...)
 		for _, w := range slices.SortedFunc(maps.Keys(p.all), func(a, b *worker) int { return cmp.Compare(p.all[a], p.all[b]) }) {
 			if w.base != nil {
 				cancel = append(cancel, w.base)
@@ -93,13 +96,16 @@ func (p *Pool) beginStop(to stopLevel) {
 
 // step ends the pool if nothing is left of it. It needs mu.
 func (p *Pool) step() {
-	if p.stop == running || p.stop == finished || p.queue.n > 0 || p.running > 0 || p.waiting > 0 {
+	if p.stop == running || p.stop == finished || p.running > 0 || p.waiting > 0 {
 		return
 	}
 	for w := range p.all {
 		if w.place != out {
 			return // it is about to end
 		}
+	}
+	if !p.queue.Seal(dead) {
+		return // who has sent it is on the way to feed the pool
 	}
 	p.stop = finished
 	p.ended.raise()
@@ -120,19 +126,10 @@ func (p *Pool) mayStillSubmit(c *Call) bool {
 	return false
 }
 
+// takes reports whether what is of level may be submitted. It needs mu.
+func (p *Pool) takes(level mailbox.Level) bool {
+	return p.stop == running || level == told && p.stop < finished
+}
+
 // runs reports whether fb is one of the pool's workers.
 func (p *Pool) runs(fb *fiber) bool { return fb.w != nil && fb.w.p == p }
-
-// dropCalls takes the calls out of the queue.
-func (q *fifo) dropCalls() []*Call {
-	calls := q.calls()
-	var rest fifo
-	for q.n > 0 {
-		it := q.pop()
-		if _, ok := it.(*Call); !ok {
-			rest.push(it)
-		}
-	}
-	*q = rest
-	return calls
-}

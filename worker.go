@@ -72,6 +72,9 @@ func (w *worker) main() {
 			return
 		}
 		for it != nil {
+			if c, ok := it.(*Call); ok && w.p.closing.Load() {
+				c.Cancel(ErrStopped) // before Close could
+			}
 			it.do(&w.fb)
 			it = w.next()
 		}
@@ -85,11 +88,13 @@ func (w *worker) next() item {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running--
-	if p.queue.n > 0 && p.hasPlace() {
-		it := p.queue.pop()
-		p.running++
-		w.hold(it)
-		return it
+	if p.hasPlace() {
+		if it := p.take(); it != nil {
+			p.running++
+			w.hold(it)
+			return it
+		}
+		p.changed()
 	}
 	w.place, w.base = free, nil
 	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && inBubble()) {
@@ -144,6 +149,7 @@ func (w *worker) stepBack() {
 		w.place = holds
 		p.waiting--
 		p.running++
+		p.changed()
 	}
 }
 
@@ -186,6 +192,7 @@ func (w *worker) cameBack(c *Call) {
 	if w.outs == 0 && w.place == out {
 		w.place = holds
 		p.running++
+		p.changed()
 	}
 }
 

@@ -78,7 +78,7 @@ func (b *Box[T]) Trickles() bool {
 	return n > 1 && n < batch/4
 }
 
-// Came reports whether a message was sent since Refill found none. A receiver that spins asks it.
+// Came reports whether a message was sent since Refill or Sleep found none. A receiver that spins asks it.
 func (b *Box[T]) Came() bool { return b.came.Load() }
 
 // Raise refuses from now on what is below level; a box is never lowered. When it returns, every message that was
@@ -163,6 +163,9 @@ func (b *Box[T]) Sleep() bool {
 		return false
 	}
 	b.asleep, b.watched = true, false
+	if b.came.Load() {
+		b.came.Store(false)
+	}
 	return true
 }
 
@@ -176,5 +179,14 @@ func (b *Box[T]) Each(f func(T) bool) {
 		if !f(b.ring[i&uint64(len(b.ring)-1)]) {
 			return
 		}
+	}
+}
+
+// Unread shows f what the receiver, who calls it, has not read, oldest first. It holds the lock: f must not send.
+func (b *Box[T]) Unread(f func(T)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := b.pos; i != b.tail; i++ {
+		f(b.ring[i&uint64(len(b.ring)-1)])
 	}
 }
