@@ -27,6 +27,7 @@ var All = []Mistake{
 	{"ForgetsDelayed", "a stop leaves the timers of delayed calls running", "Loop.beginStop"},
 	{"DyingWorker", "workers that were told to end stay on the list of idle ones", "Pool.reap"},
 	{"GoexitKeeps", "a function that ends its goroutine keeps its place in the pool", "worker.ended"},
+	{"Overtakes", "what is sent to a pool with a place is given to a worker without a look whether something is queued", "Pool.send"},
 	{"KeepsPlace", "a pool's worker keeps its place while its function waits", "wait.blockHere"},
 	{"StaleWake", "who wakes does not look whether it is still the same wait", "wait.wakeAs"},
 	{"LeavesToken", "a wait that its context ends leaves the wake-up in the channel, for the next one", "wait.blockGoroutine"},

@@ -22,6 +22,7 @@ const (
 	ForgetsDelayed  = false
 	DyingWorker     = false
 	GoexitKeeps     = false
+	Overtakes       = false
 	KeepsPlace      = false
 	StaleWake       = false
 	LeavesToken     = false

@@ -16,7 +16,7 @@ var (
 	FinishesTwice, CancelIsDone, CancelWaitsTurn, StartsAnyway bool
 	UnderLock, ListsBlind, EventBlind, MissesEnd               bool
 	DelaysAfterStop, ForgetsDelayed                            bool
-	DyingWorker, GoexitKeeps, KeepsPlace                       bool
+	DyingWorker, GoexitKeeps, KeepsPlace, Overtakes            bool
 	StaleWake, LeavesToken, MissesPoke                         bool
 	OneLook, NoGroupEdges                                      bool
 	GrantsToEnded, LimiterBlind                                bool
@@ -28,7 +28,7 @@ var switches = map[string]*bool{
 	"FinishesTwice": &FinishesTwice, "CancelIsDone": &CancelIsDone, "CancelWaitsTurn": &CancelWaitsTurn, "StartsAnyway": &StartsAnyway,
 	"UnderLock": &UnderLock, "ListsBlind": &ListsBlind, "EventBlind": &EventBlind, "MissesEnd": &MissesEnd,
 	"DelaysAfterStop": &DelaysAfterStop, "ForgetsDelayed": &ForgetsDelayed,
-	"DyingWorker": &DyingWorker, "GoexitKeeps": &GoexitKeeps, "KeepsPlace": &KeepsPlace,
+	"DyingWorker": &DyingWorker, "GoexitKeeps": &GoexitKeeps, "KeepsPlace": &KeepsPlace, "Overtakes": &Overtakes,
 	"StaleWake": &StaleWake, "LeavesToken": &LeavesToken, "MissesPoke": &MissesPoke,
 	"OneLook": &OneLook, "NoGroupEdges": &NoGroupEdges,
 	"GrantsToEnded": &GrantsToEnded, "LimiterBlind": &LimiterBlind,

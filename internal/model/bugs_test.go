@@ -37,8 +37,8 @@ type found struct {
 	Seconds  float64
 	Seed     uint64
 	Strategy explore.Strategy
-	Ring     bool // the program is of model.Ring
-	Replayed int  // how many of 10 repetitions failed too
+	Kind     string // of the program, as -kind of TestReplay; "": any
+	Replayed int    // how many of 10 repetitions failed too
 	Text     string
 }
 
@@ -48,12 +48,13 @@ const slice = 1000
 // ways are how runs are made.
 var ways = []struct {
 	strategy explore.Strategy
-	body     func(*explore.Trial)
+	kind     string
 	make     func(uint64) *model.Program
 }{
-	{explore.Random, body, model.Generate},
-	{explore.PCT, body, model.Generate},
-	{explore.PCT, ring, model.Ring},
+	{explore.Random, "", model.Generate},
+	{explore.PCT, "", model.Generate},
+	{explore.PCT, "ring", model.Ring},
+	{explore.Random, "crowd", model.Crowd},
 }
 
 // TestHunt looks for the bug of its process. Each has one of its own: a hang leaves goroutines behind.
@@ -65,8 +66,9 @@ func TestHunt(t *testing.T) {
 	began := time.Now()
 	for i := 0; f.Promise == "" && (*atMost == 0 || f.Runs < *atMost) && (*atMost > 0 || time.Since(began) < *budget); i++ {
 		way := ways[i%len(ways)]
+		body := func(x *explore.Trial) { try(x, way.make(x.Seed())) }
 		o := explore.Options{Seed: *seed + uint64(f.Runs), Runs: slice, Strategy: way.strategy, NoShrink: true, Steps: maxSteps}
-		r := explore.Search(t, o, way.body)
+		r := explore.Search(t, o, body)
 		f.Runs += r.Runs
 		if r.Failure == nil {
 			continue
@@ -74,10 +76,10 @@ func TestHunt(t *testing.T) {
 		f.Seconds = time.Since(began).Seconds()
 		f.Seed, f.Strategy = r.Failure.Seed, r.Failure.Strategy
 		f.Promise = promise(r.Failure)
-		f.Ring = i%len(ways) == 2
+		f.Kind = way.kind
 		f.Text = fmt.Sprintf("%v\n%s", way.make(f.Seed), r.Failure.Message)
 		for range 10 {
-			if r := explore.Run(t, explore.Options{Seed: f.Seed, Strategy: f.Strategy, Steps: maxSteps}, way.body); r.Failure != nil && promise(r.Failure) == f.Promise {
+			if r := explore.Run(t, explore.Options{Seed: f.Seed, Strategy: f.Strategy, Steps: maxSteps}, body); r.Failure != nil && promise(r.Failure) == f.Promise {
 				f.Replayed++
 			}
 		}
@@ -196,6 +198,3 @@ func writeTable(name string, all []found, most int) error {
 	fmt.Fprintf(&b, "\nWithout a bug, the same search found nothing in %d runs.\n", most)
 	return os.WriteFile(name, []byte(before+"<!-- planted-bugs: begin -->\n"+b.String()+"<!-- planted-bugs: end -->"+after), 0o666)
 }
-
-// ring is body for programs whose calls wait in a ring.
-func ring(x *explore.Trial) { try(x, model.Ring(x.Seed())) }

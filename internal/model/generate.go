@@ -25,6 +25,13 @@ func Ring(seed uint64) *Program {
 	return g.p
 }
 
+// Crowd makes a program of actors that send to one place.
+func Crowd(seed uint64) *Program {
+	g := newGenerator(seed)
+	g.crowd()
+	return g.p
+}
+
 func newGenerator(seed uint64) *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x68_6f_70)), p: &Program{Seed: seed}}
 	g.places()
@@ -138,6 +145,22 @@ func (g *generator) ring() {
 		if g.one(2) {
 			b := &p.Actors[g.IntN(len(p.Actors))].Body
 			*b = append(*b, Step{Op: Cancel, N: g.IntN(i + 1)})
+		}
+	}
+}
+
+// crowd makes several actors that send to one place, a pool of one if there is a pool.
+func (g *generator) crowd() {
+	p, on := g.p, g.queue()
+	if len(p.Pools) > 0 {
+		on = Place{OnPool, 0}
+		p.Pools[0].Size = 1
+	}
+	p.Actors = make([]Actor, 3)
+	for a := range p.Actors {
+		for range 2 + g.IntN(2) {
+			p.Actors[a].Body = append(p.Actors[a].Body, Step{Op: Start, N: len(p.Calls)})
+			p.Calls = append(p.Calls, Call{On: on, Via: [...]Via{Go, Post}[g.IntN(2)]})
 		}
 	}
 }

@@ -16,7 +16,7 @@ var (
 	seed     = flag.Uint64("seed", 1, "of the first program; the next has the next number")
 	replay   = flag.Uint64("replay", 0, "run the program of this seed only")
 	pct      = flag.Bool("pct", false, "and by PCT")
-	rings    = flag.Bool("rings", false, "with -replay: the seed is one of model.Ring")
+	kind     = flag.String("kind", "", "with -replay: the program's kind: ring, crowd; else any")
 	duration = flag.Duration("duration", 0, "run programs for so long, however many that are")
 )
 
@@ -84,8 +84,11 @@ func TestReplay(t *testing.T) {
 		o.Strategy = explore.PCT
 	}
 	p := model.Generate(*replay)
-	if *rings {
+	switch *kind {
+	case "ring":
 		p = model.Ring(*replay)
+	case "crowd":
+		p = model.Crowd(*replay)
 	}
 	if r := explore.Run(t, o, func(x *explore.Trial) { try(x, p) }); r.Failure != nil {
 		t.Fatalf("%v\n%s", p, r.Failure.Error())

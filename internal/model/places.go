@@ -11,15 +11,15 @@ func isWaitError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// checkOrder checks that a loop starts what it gets in one order (S22).
+// checkOrder checks that a loop starts what it gets in one order (S22), and so a pool of one (S31).
 func (r *run) checkOrder() {
 	for _, c := range r.calls {
-		if !c.queues() || c.start == 0 {
+		if !c.ordered() || c.start == 0 {
 			continue
 		}
 		for _, d := range r.calls {
-			if d.queues() && d.on == c.on && d.start > 0 && c.accepted > 0 && c.accepted < d.sent && d.start < c.start {
-				r.breaks("S22 one order for what enters a loop", "%v was accepted at %d and %v sent at %d, but they started at %d and %d",
+			if d.ordered() && d.on == c.on && d.start > 0 && c.accepted > 0 && c.accepted < d.sent && d.start < c.start {
+				r.breaks("S22 one order for what enters a loop or a pool of one", "%v was accepted at %d and %v sent at %d, but they started at %d and %d",
 					c, c.accepted, d, d.sent, c.start, d.start)
 			}
 		}

@@ -107,7 +107,17 @@ func (r *run) waitingToStart(p *placeRun, now int) []*callRun {
 
 // queues reports whether c enters its loop as soon as it is accepted.
 func (c *callRun) queues() bool {
-	return c.spec.On.Kind == OnLoop && (c.spec.Via == Go || c.spec.Via == Post) && c.refused == nil && !c.limited()
+	return c.spec.On.Kind == OnLoop && c.enters()
+}
+
+// ordered reports whether c starts in the order in which it is accepted: on a loop, and on a pool of one.
+func (c *callRun) ordered() bool {
+	one := c.spec.On.Kind == OnPool && c.on != nil && len(c.on.sizes) == 1 && c.on.sizes[0].n == 1
+	return (one || c.spec.On.Kind == OnLoop) && c.enters()
+}
+
+func (c *callRun) enters() bool {
+	return (c.spec.Via == Go || c.spec.Via == Post) && c.refused == nil && !c.limited()
 }
 
 // limited reports whether c may be held back by a group.
