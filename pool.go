@@ -46,14 +46,13 @@ type Pool struct {
 	//
 	//   - While there is a place (hasPlace), and nobody holds mu, the queue sleeps, and so is empty; or one who has woken it is on the way
 	//     to mu, to feed the pool. So each change that may make a place ends with feed or take.
-	//   - Under mu, an armed queue to which nothing came is empty: what is submitted then may go to a worker past it.
+	//   - Under mu, a queue to which nothing came since it was last made to sleep is empty: what is submitted then may go to a worker past it.
 	room  atomic.Bool // hasPlace, for those who do not hold mu, as a hint; written under mu
 	_     [64]byte    // what stands above changes seldom, the queue with each call
 	queue mailbox.Box[item]
 
 	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.
 	mu        turn.Mutex
-	armed     bool // the queue slept when it was looked at last
 	size      int
 	idle      []*worker          // the longest idle first
 	all       map[*worker]uint64 // which it was
@@ -193,7 +192,7 @@ func (p *Pool) Post(f func()) error {
 func (p *Pool) send(it item, level mailbox.Level) bool {
 	if p.room.Load() {
 		p.mu.Lock()
-		if (p.armed && !p.queue.Came() || bug.Overtakes) && p.hasPlace() && p.takes(level) {
+		if (!p.queue.Came() || bug.Overtakes) && p.hasPlace() && p.takes(level) {
 			p.give(it)
 			p.changed()
 			p.mu.Unlock()
@@ -239,10 +238,8 @@ func (p *Pool) take() item {
 			return it
 		}
 		if p.queue.Sleep() {
-			p.armed = true
 			return nil
 		}
-		p.armed = false
 	}
 }
 

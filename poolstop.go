@@ -65,7 +65,7 @@ func (p *Pool) beginStop(to stopLevel) {
 	var waits []*wait
 	if to == hard {
 		p.closing.Store(true)
-		calls, _ := p.unread()
+		calls, _ := p.unread() // first, so that none of them begins because one that runs has ended by its cancel
 		cancel = append(cancel, calls...)
 		for _, w := range slices.SortedFunc(maps.Keys(p.all), func(a, b *worker) int { return cmp.Compare(p.all[a], p.all[b]) }) {
 			if w.base != nil {

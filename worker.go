@@ -72,9 +72,6 @@ func (w *worker) main() {
 			return
 		}
 		for it != nil {
-			if c, ok := it.(*Call); ok && w.p.closing.Load() {
-				c.Cancel(ErrStopped) // before Close could
-			}
 			it.do(&w.fb)
 			it = w.next()
 		}
