@@ -44,6 +44,9 @@ func (c *Call) run(fb *fiber) {
 			fb.pop()
 		}
 		fb.cur.Store(below)
+		if fb.wait.bound.Load() != nil {
+			fb.wait.bound.Store(nil) // or the goroutine keeps the call
+		}
 		if labelled {
 			resetLabels(below)
 		}

@@ -37,7 +37,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 			return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
 		}
 	}
-	w := begin(fb, pc)
+	w := begin(fb, ctx, pc)
 	if w.s != nil {
 		pump, server = false, nil // a task's loop runs what is sent
 	}

@@ -83,7 +83,7 @@ const maxSearches = 1000
 func (s *sched) refuseStuck() {
 	graphMu.Lock()
 	defer graphMu.Unlock()
-	for c := s.live.first; c != nil; c = c.nextLive {
+	for c := range s.coros.suspended {
 		if c.cur.Load() == nil {
 			continue
 		}

@@ -153,7 +153,7 @@ func (l *Loop) strand(cause error) {
 	calls = append(calls, s.delayedCalls()...)
 	l.eachQueued(func(c *Call) { calls = append(calls, c) })
 	var lost []string
-	for c := s.live.first; c != nil; c = c.nextLive {
+	for c := range s.coros.suspended {
 		top := c.cur.Load()
 		lost = append(lost, callName(top))
 		calls = append(append(calls, c.under...), top)

@@ -56,7 +56,7 @@ func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
 	}
 	s := fb.s
 	when := s.in(d)
-	w := begin(fb, pc)
+	w := begin(fb, ctx, pc)
 	s.startTimer(&w.timer, w, when)
 	why := w.block(ctx)
 	if why == woken {
@@ -95,7 +95,7 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	fb := self()
 	if fb == nil || fb.s == nil && fb.w == nil {
 		// A goroutine that nobody else needs receives itself.
-		w := begin(fb, pc)
+		w := begin(fb, ctx, pc)
 		defer w.abort()
 		if fb != nil {
 			fb.stepAside()

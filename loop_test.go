@@ -108,6 +108,69 @@ func TestS22_OneOrderForEverySenderOfMany(t *testing.T) {
 	})
 }
 
+// A task that another one wakes has its place among what is sent from elsewhere before and after.
+func TestS22_AResumedTaskHasItsPlaceInTheOrder(t *testing.T) {
+	onEachLoop(t, func(t *testing.T, l *hop.Loop) {
+		const n = 100
+		var order []int
+		next := 0
+		add := func() func() {
+			i := next
+			next++
+			return func() { order = append(order, i) }
+		}
+		elsewhere := func(k int) { // posts from another goroutine, which has done so when this returns
+			posted := make(chan struct{})
+			go func() {
+				defer close(posted)
+				for range k {
+					l.Post(add())
+				}
+			}()
+			<-posted
+		}
+		var events [n][2]hop.Event
+		tasks := make([]*hop.Pending[int], 0, 2*n)
+		start := make(chan struct{})
+		var places [n][2]func()
+		for i := range n {
+			for j := range 2 {
+				tasks = append(tasks, hop.Go(bg, l, func(ctx context.Context) (int, error) {
+					err := events[i][j].Wait(ctx)
+					places[i][j]()
+					return 0, err
+				}))
+			}
+		}
+		tasks = append(tasks, hop.Go(bg, l, func(ctx context.Context) (int, error) {
+			<-start
+			for i := range n {
+				elsewhere(i % 3)
+				places[i][0] = add()
+				events[i][0].Set()
+				elsewhere(i / 3 % 2)
+				places[i][1] = add()
+				events[i][1].Set()
+				elsewhere(i % 2)
+				if i%4 < 2 {
+					if err := hop.Yield(ctx); err != nil {
+						return 0, err
+					}
+				}
+			}
+			return 0, nil
+		}))
+		close(start)
+		for _, p := range tasks {
+			must(t, p)
+		}
+		must(t, hop.Go(bg, l, value(0)))
+		if len(order) != next || !slices.IsSorted(order) {
+			t.Errorf("%d of %d ran, in order: %v", len(order), next, slices.IsSorted(order))
+		}
+	})
+}
+
 func TestS22_CompletionOrderIsSubmissionOrder(t *testing.T) {
 	l := newLoop(t, nil)
 	var order []int // written by the OnDone functions, on the loop

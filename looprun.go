@@ -64,7 +64,7 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 	l.s.endIdle()
 	l.mu.Lock()
 	l.driving = false
-	if l.s.live.n == 0 {
+	if l.s.tasks == 0 {
 		l.driver = 0
 	}
 	finished := l.stop == finished

@@ -40,7 +40,7 @@ type sched struct {
 	halt    atomic.Bool // Run is to return
 	asleep  atomic.Bool // the driver is in its receive from signal; only of a locked thread
 
-	suspendedTasks atomic.Int64 // live.n, for others to read
+	coros coroList // all of them, for others to look at
 
 	timersMu turn.Mutex
 	timers   timerheap.Heap[timed] // by the time since epoch
@@ -56,12 +56,12 @@ type sched struct {
 	target    *coro   // a coroutine below that is to go on
 	pending   item    // taken from the mailbox by one coroutine for another to run
 	idle      []*coro // coroutines without a task
-	live      coroList
-	over      bool // tasks and messages are at their end: unwind
-	missed    int  // how often spinning was in vain, in a row
-	budget    int  // how many items more in this tick of a guest; negative: no bound
+	ready     ready   // tasks to resume after the batch, before what is sent
+	tasks     int     // how many are suspended
+	over      bool    // tasks and messages are at their end: unwind
+	missed    int     // how often spinning was in vain, in a row
+	budget    int     // how many items more in this tick of a guest; negative: no bound
 	tickBegan time.Time
-	running   atomic.Pointer[fiber]
 }
 
 // Levels of the mailbox.
@@ -121,8 +121,17 @@ func (s *sched) awaken() {
 	s.signal <- struct{}{}
 }
 
-// resumeLater has a suspended task go on when its turn comes.
-func (s *sched) resumeLater(c *coro) { s.send(c, internal) }
+// resumeLater has a suspended task go on when its turn comes. Most often it is a task of the same loop that says so. If all
+// was taken from the mailbox then, whatever is sent comes after: the task has its place in the one order, which is the batch, ready, the mailbox.
+func (s *sched) resumeLater(c *coro) {
+	if runtime.GOARCH != "wasm" { // where next lets others run each time it asks the mailbox
+		if fb := self(); fb != nil && fb.s == s && s.box.Quiet() {
+			s.ready.push(c)
+			return
+		}
+	}
+	s.send(c, internal)
+}
 
 // next returns what to do next; nil: nothing, the driver is to unwind. It may sleep.
 func (s *sched) next() item {
@@ -140,6 +149,9 @@ func (s *sched) next() item {
 	for {
 		if it, ok := s.box.Next(); ok {
 			return it
+		}
+		if c := s.ready.pop(); c != nil {
+			return c
 		}
 		if runtime.GOARCH == "wasm" {
 			runtime.Gosched() // nothing else takes the one thread from a loop that is busy

@@ -118,39 +118,44 @@ func (st *stall) asks() (stalls bool) {
 }
 
 func (st *stall) report() {
-	fb := st.s.running.Load()
+	fb, stack := st.s.culprit()
 	if fb == nil {
-		return
+		return // it has just ended
 	}
-	c := fb.cur.Load()
 	what := "a posted function"
-	if c != nil {
+	if c := fb.cur.Load(); c != nil {
 		what = c.Name()
 	}
 	st.s.logger().Warn("hop: a task keeps its loop", "loop", st.s.loop.o.Name, "call", what,
-		"for", "over "+st.after.String(), "stack", string(stackOf(fb)))
+		"for", "over "+st.after.String(), "stack", string(stack))
 }
 
-// stackOf returns the stack of a task's coroutine, found in the dump of all goroutines by the address of the coroutine,
-// which its first function has as its argument.
-func stackOf(fb *fiber) []byte {
+// culprit returns the coroutine that runs and its stack; nil: none does. To know it otherwise, each switch would have to say so. They are found
+// in the dump of all goroutines by the address of the coroutine, which its first function has as its argument; the runtime tells there
+// which of them have switched to another.
+func (s *sched) culprit() (*fiber, []byte) {
+	ours := make(map[string]*coro)
+	s.coros.each(func(c *coro) { ours[fmt.Sprintf("%p", c)] = c })
+	for _, g := range bytes.Split(allStacks(), []byte("\n\n")) {
+		if head, _, _ := bytes.Cut(g, []byte("\n")); bytes.Contains(head, []byte("[coroutine")) {
+			continue
+		}
+		_, arg, _ := bytes.Cut(g, []byte("hop.(*coro).main("))
+		arg, _, _ = bytes.Cut(arg, []byte(","))
+		if c := ours[string(arg)]; c != nil {
+			return &c.fiber, g
+		}
+	}
+	return nil, nil
+}
+
+func allStacks() []byte {
 	buf := make([]byte, 64<<10)
 	for {
 		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
-		if len(buf) > 64<<20 {
-			break
+		if n < len(buf) || len(buf) > 64<<20 {
+			return buf[:n]
 		}
 		buf = make([]byte, 4*len(buf))
 	}
-	mark := fmt.Appendf(nil, "hop.(*coro).main(%p", fb)
-	for _, g := range bytes.Split(buf, []byte("\n\n")) {
-		if bytes.Contains(g, mark) {
-			return g
-		}
-	}
-	return []byte("(not found)")
 }

@@ -172,13 +172,17 @@ func (l *Loop) cancelAll() {
 	l.s.closing.Store(true)
 	defer l.s.send(stopWaits{}, internal)
 	defer func() {
-		if fb := l.s.running.Load(); fb != nil {
-			forEach(fb.calls(), func(c *Call) {
-				if c.Portal() == Portal(l) {
-					c.Cancel(ErrStopped)
-				}
-			})
-		}
+		var calls []*Call
+		l.s.coros.each(func(co *coro) {
+			if !co.wait.standing() {
+				calls = append(calls, co.calls()...)
+			}
+		})
+		forEach(calls, func(c *Call) {
+			if c.Portal() == Portal(l) {
+				c.Cancel(ErrStopped)
+			}
+		})
 	}()
 	l.eachQueued(func(c *Call) {
 		if !c.has(flagHook) { // a shutdown function that has not begun runs all the same
@@ -194,7 +198,7 @@ func (stopWaits) do(fb *fiber) {
 	s := fb.s
 	var tasks []*coro
 	var calls []*Call
-	for c := s.live.first; c != nil; c = c.nextLive {
+	for c := range s.coros.suspended {
 		tasks = append(tasks, c)
 		calls = append(calls, c.calls()...)
 	}
@@ -208,12 +212,12 @@ func (stopWaits) do(fb *fiber) {
 
 // unfinished counts the calls and functions that are not done.
 func (l *Loop) unfinished() int {
-	n := int(l.s.suspendedTasks.Load())
-	if fb := l.s.running.Load(); fb != nil {
-		if c := fb.cur.Load(); c != nil && !c.done() && !fb.wait.standing() {
+	n := 0
+	l.s.coros.each(func(co *coro) {
+		if c := co.cur.Load(); c != nil && !c.done() || co.wait.standing() {
 			n++
 		}
-	}
+	})
 	l.s.box.Each(func(it item) bool {
 		if c, ok := it.(*Call); ok && !c.done() {
 			n++
@@ -231,7 +235,7 @@ func (l *Loop) step() bool {
 	l.mu.Lock()
 	stop, below := l.stop, l.below
 	l.mu.Unlock()
-	if stop == running || !below || l.s.live.n > 0 || l.s.over {
+	if stop == running || !below || l.s.tasks > 0 || l.s.over {
 		return false
 	}
 	if l.hook != nil && !l.hook.done() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"runtime/debug"
+
+	"github.com/gohop/hop/internal/turn"
 )
 
 // How tasks take turns.
@@ -40,15 +42,14 @@ const maxIdle = 64
 
 type coro struct {
 	fiber
-	next   func() (struct{}, bool)
-	yield  func(struct{}) bool
-	stop   func()
-	below  *coro // who has resumed it; nil: the driver
-	active bool  // it is in the chain
-	task   bool  // a suspended task, not a dispatcher
-	dead   bool
-	// Among the suspended tasks.
-	prevLive, nextLive *coro
+	next          func() (struct{}, bool)
+	yield         func(struct{}) bool
+	stop          func()
+	below         *coro // who has resumed it; nil: the driver
+	active        bool  // it is in the chain
+	task          bool  // a suspended task, not a dispatcher
+	dead          bool
+	before, after *coro // among those of its sched
 }
 
 // do makes a coroutine an item; a dispatcher does not call it but resumes the task.
@@ -61,6 +62,7 @@ func (s *sched) newCoro() *coro {
 	c.s = s
 	c.wait.co, c.wait.s = c, s
 	c.next, c.stop = iter.Pull(c.main)
+	s.coros.add(c)
 	return c
 }
 
@@ -72,6 +74,7 @@ func (c *coro) main(yield func(struct{}) bool) {
 	returned := false
 	defer func() {
 		c.leave()
+		c.s.coros.remove(c)
 		c.dead = true
 		if !returned {
 			if r := recover(); r != nil {
@@ -177,9 +180,6 @@ func (c *coro) dispatch() {
 // begin notes that the coroutine's next function begins, or goes on.
 func (c *coro) begin() {
 	s := c.s
-	if s.running.Load() != &c.fiber {
-		s.running.Store(&c.fiber)
-	}
 	if s.stall != nil {
 		s.stall.begin()
 	}
@@ -217,9 +217,9 @@ func (c *coro) rest() bool {
 // suspend stops the calling task c, whose wait has been listed, until it is resumed. Meanwhile it has others run.
 func (s *sched) suspend(c *coro) {
 	c.task = true
-	s.live.add(c)
+	s.tasks++
 	s.suspended(c)
-	s.live.remove(c)
+	s.tasks--
 	c.task = false
 	c.begin()
 }
@@ -273,34 +273,83 @@ func (s *sched) endIdle() {
 	s.idle = nil
 }
 
-// A coroList is the suspended tasks.
+// A coroList is all coroutines of a sched, in no order. Only the driver and its coroutines change it, so they need no lock to read it.
 type coroList struct {
+	mu    turn.Mutex
 	first *coro
-	n     int
 }
 
 func (l *coroList) add(c *coro) {
-	c.nextLive = l.first
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.after = l.first
 	if l.first != nil {
-		l.first.prevLive = c
+		l.first.before = c
 	}
 	l.first = c
-	l.n++
-	c.s.suspendedTasks.Store(int64(l.n))
 }
 
 func (l *coroList) remove(c *coro) {
-	if c.prevLive != nil {
-		c.prevLive.nextLive = c.nextLive
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.before != nil {
+		c.before.after = c.after
 	} else {
-		l.first = c.nextLive
+		l.first = c.after
 	}
-	if c.nextLive != nil {
-		c.nextLive.prevLive = c.prevLive
+	if c.after != nil {
+		c.after.before = c.before
 	}
-	c.prevLive, c.nextLive = nil, nil
-	l.n--
-	c.s.suspendedTasks.Store(int64(l.n))
+	c.before, c.after = nil, nil
+}
+
+// each shows f the coroutines, to any goroutine. It holds the lock.
+func (l *coroList) each(f func(*coro)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := l.first; c != nil; c = c.after {
+		f(c)
+	}
+}
+
+// suspended yields the suspended tasks, to the driver and its coroutines.
+func (l *coroList) suspended(yield func(*coro) bool) {
+	for c := l.first; c != nil; c = c.after {
+		if c.task && !yield(c) {
+			return
+		}
+	}
+}
+
+// A ready is a queue of tasks to resume.
+type ready struct {
+	cs   []*coro
+	head int
+}
+
+func (r *ready) push(c *coro) {
+	if r.head > 0 && len(r.cs) == cap(r.cs) {
+		n := copy(r.cs, r.cs[r.head:])
+		clear(r.cs[n:])
+		r.cs, r.head = r.cs[:n], 0
+	}
+	r.cs = append(r.cs, c)
+}
+
+func (r *ready) pop() *coro {
+	if r.head == len(r.cs) {
+		return nil
+	}
+	c := r.cs[r.head]
+	r.cs[r.head] = nil
+	r.head++
+	if r.head == len(r.cs) {
+		r.cs, r.head = r.cs[:0], 0
+		if cap(r.cs) > 1024 {
+			r.cs = nil // a burst is over: give its memory back
+		}
+	}
+	return c
 }
 
 func stack() []byte { return debug.Stack() }

@@ -64,7 +64,7 @@ type wait struct {
 	onCall atomic.Pointer[Call]
 	onMany atomic.Pointer[manyWait]
 	pc     atomic.Uintptr
-	bound  atomic.Pointer[Call]            // the wait ends when this call's context does
+	bound  atomic.Pointer[Call]            // the wait ends when this call's context does; stays after the wait, see begin
 	limit  atomic.Pointer[context.Context] // or this one
 
 	refusal atomic.Pointer[DeadlockError] // why it was refused while it stood
@@ -142,24 +142,28 @@ var waits = sync.Pool{New: func() any { return new(wait) }}
 
 // begin starts a wait on the calling goroutine, which is fb, or none that hop knows. From here on it can be woken.
 // Every begin is followed by finish.
-func begin(fb *fiber, pc uintptr) *wait {
+func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
 	var w *wait
 	if fb == nil {
-		w = waits.Get().(*wait)
+		w = waits.Get().(*wait) // no search for deadlocks comes here: what it looks at is not set
 	} else {
 		w = &fb.wait
 		if w.standing() {
 			misuse("internal error: a goroutine waits twice")
 		}
-	}
-	if fb != nil && w.pc.Load() != pc { // without fb, no search for deadlocks comes here
-		w.pc.Store(pc)
+		if w.pc.Load() != pc {
+			w.pc.Store(pc)
+		}
+		// What the last wait was bound to stays, since most often this one is too. Anything else must go before the wait counts.
+		if c := w.bound.Load(); c != nil && ctx != context.Context((*callContext)(c)) {
+			w.bound.Store(nil)
+		}
 	}
 	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))
 	return w
 }
 
-// finish ends what begin has started: nobody has the wait in a list any more.
+// finish ends what begin has started: nobody has the wait in a list any more. The word keeps what ended the wait, which is as good as idle.
 func (w *wait) finish() {
 	if w.onCall.Load() != nil {
 		w.onCall.Store(nil)
@@ -170,11 +174,10 @@ func (w *wait) finish() {
 	if w.limit.Load() != nil {
 		w.limit.Store(nil)
 	}
-	if w.bound.Load() != nil {
-		w.bound.Store(nil)
-	}
 	w.pump, w.server, w.alarm, w.spins, w.yields = nil, nil, nil, false, false
-	w.state.Store(w.state.Load() &^ phaseMask)
+	if w.standing() { // poked, to run what was sent to it
+		w.state.Store(w.state.Load() &^ phaseMask)
+	}
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
 		waits.Put(w)
@@ -339,7 +342,7 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 			return err
 		}
 	}
-	w := begin(fb, pc)
+	w := begin(fb, ctx, pc)
 	if !add(w) {
 		w.abort()
 		return nil
@@ -377,7 +380,9 @@ func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 // limitTo notes, for the search for deadlocks, what else ends the wait.
 func (w *wait) limitTo(ctx context.Context) {
 	if c, ok := ctx.(*callContext); ok {
-		w.bound.Store((*Call)(c))
+		if w.bound.Load() != (*Call)(c) {
+			w.bound.Store((*Call)(c))
+		}
 	} else if ctx.Done() != nil {
 		limit := ctx // a copy: only this case pays for it
 		w.limit.Store(&limit)

@@ -306,17 +306,17 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 	}
 	for {
 		w.s.drive()
-		if w.s.live.n == 0 {
+		if w.s.tasks == 0 {
 			break
-		}
-		wt := begin(fb, pc)
-		w.attach(wt)
-		if fb != nil {
-			w.s.refuseStuck() // one of them may wait for what runs below, which cannot go on before it
 		}
 		bound := ctx
 		if cancel {
 			bound = context.WithoutCancel(ctx)
+		}
+		wt := begin(fb, bound, pc)
+		w.attach(wt)
+		if fb != nil {
+			w.s.refuseStuck() // one of them may wait for what runs below, which cannot go on before it
 		}
 		why := wt.block(bound)
 		w.detach()

@@ -14,6 +14,7 @@ func FuzzBox(f *testing.F) {
 	f.Add([]byte{0, 0, 3, 2, 2, 2, 4})
 	f.Add([]byte{0xf8, 0xf8, 0xf8, 3, 0xfa, 0xf8, 3, 0xfa, 6, 7})
 	f.Add([]byte{0x10, 0x0d, 0x10, 0x00, 4, 5, 0x06, 0x00, 0x10})
+	f.Add([]byte{0, 5 | 4<<3, 3, 5 | 4<<3, 0, 7, 5 | 4<<3, 2, 7})
 	f.Add(slices.Repeat([]byte{0xf8, 0x1a, 3, 0x7a, 4}, 60))
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		if len(ops) > 2000 {
@@ -23,7 +24,7 @@ func FuzzBox(f *testing.F) {
 		var model []int // what was accepted and is not known to have been received
 		var level mailbox.Level
 		sent, batch, read := 0, 0, 0
-		asleep, came, watched := false, false, false
+		asleep, came := false, false
 		next := func() {
 			v, ok := box.Next()
 			if want := read < batch; ok != want || ok && v != model[read] {
@@ -50,8 +51,7 @@ func FuzzBox(f *testing.F) {
 						t.Fatalf("Push of level %d in a box of level %d, asleep %v: %v, %v", l, level, asleep, ok, wake)
 					}
 					if ok {
-						came = came || asleep || watched
-						asleep, watched = false, false
+						asleep, came = false, true
 						model = append(model, sent)
 					}
 				}
@@ -68,7 +68,7 @@ func FuzzBox(f *testing.F) {
 					t.Fatalf("Refill: %v, want %v", got, want)
 				}
 				if !got {
-					watched, came = true, false
+					came = false
 				}
 			case 4:
 				for read < batch {
@@ -79,9 +79,16 @@ func FuzzBox(f *testing.F) {
 					t.Fatalf("Sleep: %v, want %v", got, want)
 				}
 				if got {
-					asleep, watched = true, false
+					asleep, came = true, false
 				}
 			case 5:
+				if n&4 != 0 {
+					want := len(model) == batch
+					if box.Quiet() != want {
+						t.Fatalf("Quiet: %v; a batch of %d of %d messages", !want, batch, len(model))
+					}
+					came = came && !want
+				}
 				box.Raise(mailbox.Level(n & 3))
 				level = max(level, mailbox.Level(n&3))
 			case 6:
@@ -101,11 +108,16 @@ func FuzzBox(f *testing.F) {
 				if want := model[:min(len(model), n+1)]; !slices.Equal(all, want) {
 					t.Fatalf("Each showed %v, want %v", all, want)
 				}
+				var unread []int
+				box.Unread(func(v int) { unread = append(unread, v) })
+				if !slices.Equal(unread, model[read:]) {
+					t.Fatalf("Unread showed %v, want %v", unread, model[read:])
+				}
 			}
 			if box.Level() != level {
 				t.Fatalf("level %d, want %d", box.Level(), level)
 			}
-			if watched && box.Came() != came {
+			if box.Came() != came {
 				t.Fatalf("Came: %v, want %v", box.Came(), came)
 			}
 		}

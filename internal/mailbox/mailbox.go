@@ -22,15 +22,15 @@ type Level uint8
 // A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Each may be called from anywhere; the
 // other methods are the receiver's.
 type Box[T any] struct {
-	mu      turn.Mutex
-	level   Level
-	asleep  bool        // the receiver sleeps, and must be woken
-	watched bool        // it has found nothing, and may watch came
-	came    atomic.Bool // written under mu
-	ring    []T         // len is a power of two
-	head    uint64      // first slot in use; [head, taken) is the receiver's batch
-	taken   uint64      // end of the batch
-	tail    uint64      // end of what was sent
+	mu     turn.Mutex
+	level  Level
+	asleep bool        // the receiver sleeps, and must be woken
+	known  bool        // what came says: something was sent since the receiver has seen that all was taken
+	came   atomic.Bool // written under mu
+	ring   []T         // len is a power of two
+	head   uint64      // first slot in use; [head, taken) is the receiver's batch
+	taken  uint64      // end of the batch
+	tail   uint64      // end of what was sent; where this is not taken, known is true
 
 	_ [64]byte // what follows changes with every message, on another processor than what senders write
 
@@ -54,9 +54,8 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 	}
 	b.ring[b.tail&uint64(len(b.ring)-1)] = v
 	b.tail++
-	if b.asleep || b.watched {
-		wake = b.asleep
-		b.asleep, b.watched = false, false
+	if !b.known {
+		wake, b.asleep, b.known = b.asleep, false, true
 		b.came.Store(true)
 	}
 	b.mu.Unlock()
@@ -78,8 +77,32 @@ func (b *Box[T]) Trickles() bool {
 	return n > 1 && n < batch/4
 }
 
-// Came reports whether a message was sent since Refill or Sleep found none. A receiver that spins asks it.
+// Came reports whether a message was sent since the receiver has seen that all was taken: by Refill, Sleep or Quiet. If not, all that will be sent
+// comes after this moment. A receiver that spins asks it.
 func (b *Box[T]) Came() bool { return b.came.Load() }
+
+// Quiet reports whether the receiver, who calls it, has taken all that was sent. What happens on its side then comes before what is
+// sent from now on.
+func (b *Box[T]) Quiet() bool {
+	if !b.came.Load() {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tail != b.taken {
+		return false
+	}
+	b.quiet()
+	return true
+}
+
+// quiet notes that all was taken. It needs mu.
+func (b *Box[T]) quiet() {
+	b.known = false
+	if b.came.Load() {
+		b.came.Store(false)
+	}
+}
 
 // Raise refuses from now on what is below level; a box is never lowered. When it returns, every message that was
 // accepted is in the queue.
@@ -126,10 +149,7 @@ func (b *Box[T]) Refill() bool {
 	b.mu.Lock()
 	ok := b.refill()
 	if !ok {
-		b.watched = true
-		if b.came.Load() {
-			b.came.Store(false)
-		}
+		b.quiet()
 	}
 	b.mu.Unlock()
 	return ok
@@ -162,10 +182,8 @@ func (b *Box[T]) Sleep() bool {
 	if !bug.SleepsBlind && b.refill() {
 		return false
 	}
-	b.asleep, b.watched = true, false
-	if b.came.Load() {
-		b.came.Store(false)
-	}
+	b.asleep = true
+	b.quiet()
 	return true
 }
 
