@@ -52,9 +52,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 		return nil
 	}
 	c.waiters.add(w)
-	l, onLoop := c.portal.(*Loop)
-	awake := onLoop && l.o.Thread && !l.s.asleep.Load()
-	w.spins, w.yields = onLoop && l.o.Thread, !awake
+	w.hopeFor(c.portal)
 	if pump {
 		w.pump = c
 		if x := c.hasRare(); x != nil && x.pump != nil {

@@ -66,6 +66,7 @@ type Loop struct {
 	driver   uint64      // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	run      int // counts the Runs
+	hope     hope
 	ended    *Event
 	ending   atomic.Int32 // how many of the stop's own goroutines are to return before it has ended
 

@@ -41,6 +41,7 @@ type Pool struct {
 	queued  atomic.Int64 // calls that wait to start, where there is a QueueLimit
 	ended   *Event
 	closing atomic.Bool
+	hope    hope
 
 	// Who submits puts it into queue; what takes it from there holds mu, and is the queue's receiver. They meet in this:
 	//

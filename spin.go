@@ -19,6 +19,9 @@ import (
 // so does the loop before it sleeps. Elsewhere nobody spins: between goroutines a hand-over is cheap, and spinning would
 // keep the processor from the one that is to answer. Spinning takes a processor from others, so at most as many spin as
 // there are processors, and none where there is one.
+//
+// Where calls take longer than that, none of it is of use, and for a goroutine that is locked to a thread itself to give way is two more wake-ups by the
+// kernel. So each place remembers whether it was.
 const (
 	spinRounds = 1000 // of spinPauses pauses and a look: about 25 µs
 	spinPauses = 1
@@ -26,12 +29,50 @@ const (
 
 var spinners atomic.Int32
 
-// giveWay lets others run.
-func (w *wait) giveWay() phase {
-	if !turn.Directed() {
+// A hope is whether calls at a place end before who waits for them has to block. After vainTries in a row that did not, only each
+// retryEvery-th is tried, until one does.
+type hope struct{ vain atomic.Uint32 }
+
+func (h *hope) mayTry() bool {
+	return h.vain.Load() < vainTries || h.vain.Add(1)%retryEvery == 0
+}
+
+func (h *hope) tried(useful bool) {
+	switch vain := h.vain.Load(); {
+	case useful && vain != 0:
+		h.vain.Store(0)
+	case !useful && vain < vainTries:
+		h.vain.Add(1)
+	}
+}
+
+// elsewhere is that of all places but loops and pools.
+var elsewhere hope
+
+// hopeFor notes what can be done before the wait for a call on p blocks.
+func (w *wait) hopeFor(p Portal) {
+	switch p := p.(type) {
+	case nil: // a promise, perhaps
+	case *Loop:
+		w.hope, w.spins, w.yields = &p.hope, p.o.Thread, !p.o.Thread || p.s.asleep.Load()
+	case *Pool:
+		w.hope, w.spins, w.yields = &p.hope, false, true
+	default:
+		w.hope, w.spins, w.yields = &elsewhere, false, true
+	}
+}
+
+// linger reports whether the wait has ended without a block.
+func (w *wait) linger() bool {
+	if turn.Directed() || !w.hope.mayTry() {
+		return false
+	}
+	if w.yields {
 		runtime.Gosched()
 	}
-	return phase(w.state.Load() & phaseMask)
+	ended := phase(w.state.Load()&phaseMask) >= woken || w.spins && w.spin() >= woken
+	w.hope.tried(ended)
+	return ended
 }
 
 // spin waits a little for the wait to end without giving the processor away.

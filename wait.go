@@ -55,8 +55,9 @@ type wait struct {
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
 	listed     bool
-	yields     bool    // let others run once before it blocks; see spin.go
-	spins      bool    // an answer is likely within the time of a sleep
+	hope       *hope   // whether the answer may come before it has to block; nil: no
+	yields     bool    // if others may run once
+	spins      bool    // if it watches for it a moment
 	pump       *Call   // run what is sent to the Origin of this call, which Do waits for; under that call's mu
 	server     *Waiter // or to this one, whose Wait it is
 
@@ -174,7 +175,7 @@ func (w *wait) finish() {
 	if w.limit.Load() != nil {
 		w.limit.Store(nil)
 	}
-	w.pump, w.server, w.alarm, w.spins, w.yields = nil, nil, nil, false, false
+	w.pump, w.server, w.alarm, w.hope = nil, nil, nil, nil
 	if w.standing() { // poked, to run what was sent to it
 		w.state.Store(w.state.Load() &^ phaseMask)
 	}
@@ -270,9 +271,9 @@ func (w *wait) bind(ctx context.Context) bool {
 	return true
 }
 
-// blockGoroutine blocks the goroutine: spinning first where that can pay, then in a channel.
+// blockGoroutine blocks the goroutine in a channel, if the answer does not come before; see spin.go.
 func (w *wait) blockGoroutine(ctx context.Context) {
-	if w.yields && w.giveWay() >= woken || w.spins && w.spin() >= woken {
+	if w.hope != nil && w.linger() {
 		return
 	}
 	if w.ch == nil {
