@@ -312,11 +312,29 @@ func (c *Call) Name() string {
 	if c.has(flagPromise) {
 		return "promise"
 	}
-	if f := runtime.FuncForPC(c.fn.pc()); f != nil {
-		return f.Name()
-	}
-	return "?"
+	return funcName(c.fn)
 }
+
+// funcName returns the name of the function at fn. Those asked for last are kept: there are few functions, and many calls of each.
+func funcName(fn code) string {
+	kept := &funcNames[uint32(fn)/16%uint32(len(funcNames))]
+	if k := kept.Load(); k != nil && k.fn == fn {
+		return k.name
+	}
+	name := "?"
+	if f := runtime.FuncForPC(fn.pc()); f != nil {
+		name = f.Name()
+	}
+	kept.Store(&namedFunc{fn, name})
+	return name
+}
+
+type namedFunc struct {
+	fn   code
+	name string
+}
+
+var funcNames [64]atomic.Pointer[namedFunc]
 
 // Context returns the context that the function gets: a child of the submitter's that ends when the call is cancelled.
 func (c *Call) Context() context.Context { return (*callContext)(c) }
