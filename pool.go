@@ -8,6 +8,7 @@ import (
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/mailbox"
+	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -192,7 +193,9 @@ func (p *Pool) Post(f func()) error {
 // send hands it to a worker or queues it; false: the pool takes nothing of this level.
 func (p *Pool) send(it item, level mailbox.Level) bool {
 	if p.room.Load() {
-		p.mu.Lock()
+		if !p.mu.TryLock() {
+			spin.Lock(&p.mu)
+		}
 		if (!p.queue.Came() || bug.Overtakes) && p.hasPlace() && p.takes(level) {
 			p.give(it)
 			p.changed()
@@ -203,7 +206,9 @@ func (p *Pool) send(it item, level mailbox.Level) bool {
 	}
 	ok, wake := p.queue.Push(it, level)
 	if wake {
-		p.mu.Lock()
+		if !p.mu.TryLock() {
+			spin.Lock(&p.mu)
+		}
 		p.feed()
 		p.mu.Unlock()
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
+	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -174,13 +175,13 @@ func (s *sched) next() item {
 // have the mailbox's lock go to and fro between the processors, which costs more than the messages do. A single message, as a
 // request that waits for its reply, is taken at once.
 func (s *sched) gather() {
-	if s.box.Trickles() && processors() > 1 && !turn.Directed() {
+	if s.box.Trickles() && spin.Processors() > 1 && !turn.Directed() {
 		goid.Pause(gatherPauses)
 	}
 }
 
-// gatherPauses is about half a microsecond.
-const gatherPauses = 16
+// gatherPauses is not quite a microsecond.
+const gatherPauses = 32
 
 // nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.
 func (s *sched) nextPosted() posted {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -92,7 +93,7 @@ func (w *wait) spin() phase {
 
 // maySpin reserves a place among those who spin.
 func maySpin() bool {
-	n := processors()
+	n := spin.Processors()
 	if n < 2 || turn.Directed() {
 		return false
 	}
@@ -102,15 +103,3 @@ func maySpin() bool {
 	}
 	return true
 }
-
-// processors returns GOMAXPROCS, asked for seldom since it takes the scheduler's lock.
-func processors() int {
-	n := procs.Load()
-	if n == 0 || procsAge.Add(1)%1024 == 0 {
-		n = int32(runtime.GOMAXPROCS(0))
-		procs.Store(n)
-	}
-	return int(n)
-}
-
-var procs, procsAge atomic.Int32

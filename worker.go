@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -82,17 +83,20 @@ func (w *worker) main() {
 func (w *worker) next() item {
 	p := w.p
 	turn.At(turn.Idle, w)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if !p.mu.TryLock() {
+		spin.Lock(&p.mu)
+	}
 	p.running--
 	if p.hasPlace() {
 		if it := p.take(); it != nil {
 			p.running++
 			w.hold(it)
+			p.mu.Unlock()
 			return it
 		}
 		p.changed()
 	}
+	defer p.mu.Unlock()
 	w.place, w.base = free, nil
 	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && inBubble()) {
 		w.since = time.Now()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -44,7 +45,9 @@ type Box[T any] struct {
 // Push sends v. It reports whether v was accepted and whether the receiver sleeps and must be woken by the
 // caller: exactly one sender is told so for each Sleep.
 func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		spin.Lock(&b.mu)
+	}
 	if level < b.level {
 		b.mu.Unlock()
 		return false, false
@@ -146,7 +149,9 @@ func (b *Box[T]) Next() (v T, ok bool) {
 
 // Refill clears the batch that was read and takes the next one; false: there is nothing.
 func (b *Box[T]) Refill() bool {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		spin.Lock(&b.mu)
+	}
 	ok := b.refill()
 	if !ok {
 		b.quiet()
@@ -177,7 +182,9 @@ func (b *Box[T]) refill() bool {
 // Sleep reports whether the receiver may sleep: nothing was there, and the next sender is told to wake it.
 // When it returns false, there is a batch to read.
 func (b *Box[T]) Sleep() bool {
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		spin.Lock(&b.mu)
+	}
 	defer b.mu.Unlock()
 	if !bug.SleepsBlind && b.refill() {
 		return false
