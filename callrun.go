@@ -21,6 +21,13 @@ func (c *Call) Run() {
 	c.run(fb)
 }
 
+// runOnGoroutine is Run on a new goroutine, of a call that has been accepted.
+func (c *Call) runOnGoroutine() {
+	fb := enter()
+	defer fb.exit()
+	c.run(fb)
+}
+
 // run runs the function on goroutine fb, which is the caller's.
 func (c *Call) run(fb *fiber) {
 	if !c.start(fb) {

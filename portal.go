@@ -254,7 +254,7 @@ func (goroutines) Submit(c *Call) error {
 	if !some || err != nil {
 		return err
 	}
-	go c.Run()
+	go c.runOnGoroutine()
 	return nil
 }
 
