@@ -138,6 +138,7 @@ const (
 	flagHeld                        // is in a group with a Limit
 	flagDelayed                     // has a timer of its loop's
 	flagByHand                      // Resolve or Reject ends it
+	flagNamed                       // has the name of an option
 	flagHook                        // is one of the loop's own, that runs when it stops
 )
 
@@ -306,8 +307,8 @@ var lastCallID atomic.Uint64
 
 // Name returns the name given by the option [Name], or that of the function.
 func (c *Call) Name() string {
-	if x := c.x.Load(); x != nil && x.name != "" {
-		return x.name
+	if c.has(flagNamed) {
+		return c.x.Load().name
 	}
 	if c.has(flagPromise) {
 		return "promise"

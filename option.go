@@ -14,7 +14,12 @@ func (f optionFunc) apply(c *Call) { f(c) }
 
 // Name gives a call the name that Call.Name, errors and reports show. Without it they show the name of the function.
 func Name(name string) Option {
-	return optionFunc(func(c *Call) { c.more().name = name })
+	return optionFunc(func(c *Call) {
+		c.more().name = name
+		if c.st.And(^uint32(flagNamed)); name != "" {
+			c.set(flagNamed)
+		}
+	})
 }
 
 // Timeout cancels the call when its function has run for d, its waits included; the time in a queue does not
