@@ -38,7 +38,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 		}
 	}
 	w := begin(fb, ctx, pc)
-	if w.s != nil {
+	if w.co != nil {
 		pump, server = false, nil // a task's loop runs what is sent
 	}
 	if fb != nil {

@@ -60,7 +60,7 @@ type exited struct{}
 func (s *sched) newCoro() *coro {
 	c := new(coro)
 	c.s = s
-	c.wait.co, c.wait.s = c, s
+	c.wait.co = c
 	c.next, c.stop = iter.Pull(c.main)
 	s.coros.add(c)
 	return c

@@ -48,16 +48,15 @@ type wait struct {
 	state atomic.Uint64 // count of waits, and a phase
 	fb    *fiber        // whose wait this is; nil: a goroutine that hop does not know
 	co    *coro         // the task that waits; nil: a goroutine
-	s     *sched        // the task's
 	ch    chan struct{} // what a blocked goroutine receives from; made when it must
 	alarm *time.Timer   // what wakes a goroutine that sleeps
 
 	// The list that the wait is in, guarded by the lock of what is waited for.
 	prev, next *wait
 	listed     bool
-	hope       *hope   // whether the answer may come before it has to block; nil: no
-	yields     bool    // if others may run once
-	spins      bool    // if it watches for it a moment
+	yields     bool    // the answer may come before it has to block if others may run once,
+	spins      bool    // and if it watches for it a moment;
+	hope       *hope   // whether it has come so lately; nil: it may not
 	pump       *Call   // run what is sent to the Origin of this call, which Do waits for; under that call's mu
 	server     *Waiter // or to this one, whose Wait it is
 
@@ -90,7 +89,7 @@ func (w *wait) wakeAs(seq uint64, why phase) bool {
 		case armed, poked:
 			if w.state.CompareAndSwap(old, seq<<phaseBits|uint64(why)) {
 				if w.co != nil {
-					w.s.resumeLater(w.co)
+					w.co.s.resumeLater(w.co)
 				}
 				return true
 			}
@@ -198,7 +197,7 @@ func (w *wait) abort() {
 			}
 		case woken, ended, stopped, refused:
 			if w.co != nil {
-				w.s.suspend(w.co)
+				w.co.s.suspend(w.co)
 			}
 		}
 		w.finish()
@@ -229,7 +228,7 @@ func (w *wait) blockHere(ctx context.Context) {
 	switch {
 	case w.co != nil:
 		if w.bind(ctx) || ctx.Done() == nil {
-			w.s.suspend(w.co)
+			w.co.s.suspend(w.co)
 		} else {
 			w.suspendUnder(ctx)
 		}
@@ -246,7 +245,7 @@ func (w *wait) blockHere(ctx context.Context) {
 func (w *wait) suspendUnder(ctx context.Context) {
 	seq := w.seq()
 	defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
-	w.s.suspend(w.co)
+	w.co.s.suspend(w.co)
 }
 
 // bind has the wait end with ctx, if ctx is that of a call that the goroutine runs. This, the usual case, costs no registration:
