@@ -210,6 +210,9 @@ func (c *coro) rest() bool {
 	if len(s.idle) >= maxIdle {
 		return false
 	}
+	if c.wait.bound.Load() != nil { // a posted function's
+		c.wait.bound.Store(nil)
+	}
 	s.idle = append(s.idle, c)
 	return c.yield(struct{}{})
 }
