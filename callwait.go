@@ -70,6 +70,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	if fb != nil {
 		lookAgain()
 		if d := findDeadlock(fb, c); d != nil {
+			if server != nil {
+				server.letGo()
+			}
 			c.forget(w)
 			if c.done() {
 				return nil
@@ -110,7 +113,14 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 func (c *Call) forget(w *wait) {
 	c.mu.Lock()
 	c.waiters.remove(w)
+	var pump *Waiter
+	if x := c.hasRare(); x != nil && w.pump == c {
+		pump = x.pump
+	}
 	c.mu.Unlock()
+	if pump != nil {
+		pump.letGo()
+	}
 	w.abort()
 }
 

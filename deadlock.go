@@ -52,11 +52,15 @@ func findDeadlock(fb *fiber, on *Call) error {
 	if d == nil {
 		return nil
 	}
-	old := fb.wait.state.Load()
-	if phase(old&phaseMask) != armed || !fb.wait.state.CompareAndSwap(old, old&^phaseMask) {
-		return nil // it was woken meanwhile
+	for {
+		old := fb.wait.state.Load()
+		if p := phase(old & phaseMask); p != armed && p != poked {
+			return nil // it was woken meanwhile
+		}
+		if fb.wait.state.CompareAndSwap(old, old&^phaseMask) {
+			return d
+		}
 	}
-	return d
 }
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none. It needs graphMu. A cycle that is

@@ -38,6 +38,7 @@ type sched struct {
 	notify func()        // it has returned; this calls it again
 
 	closing atomic.Bool // waits of posted functions are refused
+	cutting atomic.Bool // cancelAll has begun to look at the tasks, and stopWaits has not
 	halt    atomic.Bool // Run is to return
 	asleep  atomic.Bool // the driver is in its receive from signal; only of a locked thread
 
@@ -126,7 +127,7 @@ func (s *sched) awaken() {
 // was taken from the mailbox then, whatever is sent comes after: the task has its place in the one order, which is the batch, ready, the mailbox.
 func (s *sched) resumeLater(c *coro) {
 	if runtime.GOARCH != "wasm" { // where next lets others run each time it asks the mailbox
-		if fb := self(); fb != nil && fb.s == s && s.box.Quiet() {
+		if fb := self(); fb != nil && fb.s == s && fb.wait.co != nil && s.box.Quiet() { // a host's own goroutine has no wait.co, and does not drive
 			s.ready.push(c)
 			return
 		}

@@ -119,34 +119,53 @@ func (st *stall) asks() (stalls bool) {
 
 func (st *stall) report() {
 	fb, stack := st.s.culprit()
-	if fb == nil {
-		return // it has just ended
-	}
-	what := "a posted function"
-	if c := fb.cur.Load(); c != nil {
-		what = c.Name()
+	what := "a task"
+	if fb != nil {
+		what = "a posted function"
+		if c := fb.cur.Load(); c != nil {
+			what = c.Name()
+		}
 	}
 	st.s.logger().Warn("hop: a task keeps its loop", "loop", st.s.loop.o.Name, "call", what,
 		"for", "over "+st.after.String(), "stack", string(stack))
 }
 
-// culprit returns the coroutine that runs and its stack; nil: none does. To know it otherwise, each switch would have to say so. They are found
-// in the dump of all goroutines by the address of the coroutine, which its first function has as its argument; the runtime tells there
-// which of them have switched to another.
-func (s *sched) culprit() (*fiber, []byte) {
+// culprit returns the coroutine that runs and its stack; nil: none was found. To know it otherwise, each switch would have to say so. They are found
+// in the dump of all goroutines by the address of the coroutine, which its first function has as its argument. The runtime tells there
+// which of them have switched to another: the one that has not; or else the one that has, but not in this package's
+// waits: to a coroutine of the user's own, or to a guest's in a tick.
+func (s *sched) culprit() (fb *fiber, stack []byte) {
 	ours := make(map[string]*coro)
 	s.coros.each(func(c *coro) { ours[fmt.Sprintf("%p", c)] = c })
-	for _, g := range bytes.Split(allStacks(), []byte("\n\n")) {
-		if head, _, _ := bytes.Cut(g, []byte("\n")); bytes.Contains(head, []byte("[coroutine")) {
-			continue
-		}
+	stack = []byte("(not found)")
+	for g := range bytes.SplitSeq(allStacks(), []byte("\n\n")) {
 		_, arg, _ := bytes.Cut(g, []byte("hop.(*coro).main("))
 		arg, _, _ = bytes.Cut(arg, []byte(","))
-		if c := ours[string(arg)]; c != nil {
+		c := ours[string(arg)]
+		if c == nil {
+			continue
+		}
+		if head, _, _ := bytes.Cut(g, []byte("\n")); !bytes.Contains(head, []byte("[coroutine")) {
 			return &c.fiber, g
 		}
+		if !gaveWay(g) {
+			fb, stack = &c.fiber, g
+		}
 	}
-	return nil, nil
+	return fb, stack
+}
+
+// gaveWay reports whether a coroutine with this stack has switched to another one of its loop.
+func gaveWay(stack []byte) bool {
+	if bytes.Contains(stack, []byte("hop.(*Loop).tick(")) {
+		return false
+	}
+	for _, f := range []string{"suspended", "resume"} {
+		if bytes.Contains(stack, []byte("hop.(*sched)."+f+"(")) {
+			return true
+		}
+	}
+	return bytes.Contains(stack, []byte("hop.(*coro).rest("))
 }
 
 func allStacks() []byte {

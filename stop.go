@@ -167,8 +167,10 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 }
 
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
-// suspended ones on the loop.
+// suspended ones on the loop. A task that is about to wait, and then does not, or that is resumed before stopWaits, cancels
+// its own when it sees cutting: it is set before the look at the tasks here, and seen after the task's wait has ended, so one of the two finds them.
 func (l *Loop) cancelAll() {
+	l.s.cutting.Store(true)
 	l.s.closing.Store(true)
 	defer l.s.send(stopWaits{}, internal)
 	defer func() {
@@ -178,11 +180,7 @@ func (l *Loop) cancelAll() {
 				calls = append(calls, co.calls()...)
 			}
 		})
-		forEach(calls, func(c *Call) {
-			if c.Portal() == Portal(l) {
-				c.Cancel(ErrStopped)
-			}
-		})
+		l.cancelOwn(calls)
 	}()
 	l.eachQueued(func(c *Call) {
 		if !c.has(flagHook) { // a shutdown function that has not begun runs all the same
@@ -191,11 +189,28 @@ func (l *Loop) cancelAll() {
 	})
 }
 
+// cancelOwn cancels those of calls that are the loop's.
+func (l *Loop) cancelOwn(calls []*Call) {
+	forEach(calls, func(c *Call) {
+		if c.Portal() == Portal(l) {
+			c.Cancel(ErrStopped)
+		}
+	})
+}
+
+// wentOn is told that a task goes on after a wait, or does not come to wait.
+func (c *coro) wentOn() {
+	if c.s.cutting.Load() {
+		c.s.loop.cancelOwn(c.calls())
+	}
+}
+
 // stopWaits cancels the suspended tasks and ends their waits.
 type stopWaits struct{}
 
 func (stopWaits) do(fb *fiber) {
 	s := fb.s
+	s.cutting.Store(false)
 	var tasks []*coro
 	var calls []*Call
 	for c := range s.coros.suspended {
@@ -219,7 +234,7 @@ func (l *Loop) unfinished() int {
 		}
 	})
 	l.s.box.Each(func(it item) bool {
-		if c, ok := it.(*Call); ok && !c.done() {
+		if c, ok := it.(*Call); ok && c.raw() <= Queued { // one that runs may still be shown
 			n++
 		}
 		return true

@@ -210,9 +210,6 @@ func (c *coro) rest() bool {
 	if len(s.idle) >= maxIdle {
 		return false
 	}
-	if c.wait.bound.Load() != nil { // a posted function's
-		c.wait.bound.Store(nil)
-	}
 	s.idle = append(s.idle, c)
 	return c.yield(struct{}{})
 }
@@ -225,6 +222,7 @@ func (s *sched) suspend(c *coro) {
 	s.tasks--
 	c.task = false
 	c.begin()
+	c.wentOn()
 }
 
 func (s *sched) suspended(c *coro) {
@@ -331,7 +329,7 @@ type ready struct {
 }
 
 func (r *ready) push(c *coro) {
-	if r.head > 0 && len(r.cs) == cap(r.cs) {
+	if len(r.cs) == cap(r.cs) && r.head > len(r.cs)/2 {
 		n := copy(r.cs, r.cs[r.head:])
 		clear(r.cs[n:])
 		r.cs, r.head = r.cs[:n], 0

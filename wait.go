@@ -64,7 +64,7 @@ type wait struct {
 	onCall atomic.Pointer[Call]
 	onMany atomic.Pointer[manyWait]
 	pc     atomic.Uintptr
-	bound  atomic.Pointer[Call]            // the wait ends when this call's context does; stays after the wait, see begin
+	bound  atomic.Pointer[Call]            // the wait ends when this call's context does; the goroutine's own stays after the wait, see begin
 	limit  atomic.Pointer[context.Context] // or this one
 
 	refusal atomic.Pointer[DeadlockError] // why it was refused while it stood
@@ -174,6 +174,9 @@ func (w *wait) finish() {
 	if w.limit.Load() != nil {
 		w.limit.Store(nil)
 	}
+	if c := w.bound.Load(); c != nil && c != w.fb.cur.Load() {
+		w.bound.Store(nil) // or the goroutine keeps a call that is not its own
+	}
 	w.pump, w.server, w.alarm, w.hope = nil, nil, nil, nil
 	if w.standing() { // poked, to run what was sent to it
 		w.state.Store(w.state.Load() &^ phaseMask)
@@ -201,6 +204,9 @@ func (w *wait) abort() {
 			}
 		}
 		w.finish()
+		if w.co != nil {
+			w.co.wentOn()
+		}
 		return
 	}
 }

@@ -141,6 +141,13 @@ func (w *Waiter) attach(wt *wait) {
 	w.mu.Unlock()
 }
 
+// letGo is detach where the wait did not come to block: what it was poked for, if it was, is for the next.
+func (w *Waiter) letGo() {
+	w.mu.Lock()
+	w.w, w.wanted = nil, true
+	w.mu.Unlock()
+}
+
 func (w *Waiter) detach() {
 	w.mu.Lock()
 	w.w = nil

@@ -34,7 +34,11 @@ func (r *run) checkPlaces() {
 		}
 		size := 0
 		for i, s := range c.on.sizes {
-			if s.at < c.start && (i+1 == len(c.on.sizes) || c.on.sizes[i+1].done == 0 || c.on.sizes[i+1].done > c.sent) {
+			over := false // another, that began after it had returned, had returned itself before c was sent
+			for _, o := range c.on.sizes[i+1:] {
+				over = over || s.done < o.at && o.done != 0 && o.done <= c.sent
+			}
+			if s.at < c.start && !over {
 				if s.n == 0 {
 					size = len(r.calls)
 				}

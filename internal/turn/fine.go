@@ -22,13 +22,13 @@ func (m *Mutex) Free() bool { return !m.held.Load() }
 
 func (m *Mutex) Lock() {
 	for Directed() {
-		if quiet() && m.TryLock() {
+		if quiet() && m.try() {
 			return
 		}
 		if d := director.Load(); d != nil {
 			(*d).At(Lock, m)
 		}
-		if m.TryLock() {
+		if m.try() {
 			return
 		}
 		runtime.Gosched() // who is none of the director's must not keep the processor from who has the lock
@@ -38,6 +38,10 @@ func (m *Mutex) Lock() {
 }
 
 func (m *Mutex) TryLock() bool {
+	return !Directed() && m.try() // else who comes to Lock has a turn first
+}
+
+func (m *Mutex) try() bool {
 	if !m.mu.TryLock() {
 		return false
 	}
