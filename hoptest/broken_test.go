@@ -257,7 +257,7 @@ var broken = []struct {
 			}
 			return nil
 		})
-	}, "a call was refused (broken: full), and ran all the same"},
+	}, "broken: full"}, // what it has kept runs all the same, or keeps it full when all that it has accepted is done, whichever is seen first
 
 	{"refuses when full, and fails the call", func(end chan struct{}) hop.Portal {
 		e := newExecutor(end, 1000)
