@@ -98,8 +98,8 @@ func strayThreads(host nsID) (strays []int, all int, err error) {
 	for _, task := range tasks {
 		id, err := namespaceOf(filepath.Join(dir, task.Name(), "ns/net"))
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
-			continue // it has ended
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.EACCES):
+			continue // it has ended, or is about to
 		case err != nil:
 			return nil, 0, err
 		}
