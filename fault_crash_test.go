@@ -72,11 +72,10 @@ func TestFault_Crash(t *testing.T) {
 			hooked(portalFunc(func(c *hop.Call) error { go c.Fail(errRefused); return nil }), value(1))
 		}},
 		{"OnDone of an abandoned call", false, func() {
-			p := hop.Go(bg, hop.Goroutines, func(context.Context) (int, error) { select {} }, hop.Abandon())
+			running := make(chan struct{})
+			p := hop.Go(bg, hop.Goroutines, func(context.Context) (int, error) { close(running); select {} }, hop.Abandon())
 			p.OnDone(explode)
-			for p.Call().State() != hop.Running {
-				time.Sleep(time.Millisecond)
-			}
+			<-running
 			p.Cancel(nil)
 		}},
 		{"OnDone of a call whose time is up", false, func() {

@@ -90,13 +90,13 @@ func TestS34_LimitIsKeptAndReached(t *testing.T) {
 func TestS34_HeldMembersStartInTheOrderOfSubmission(t *testing.T) {
 	l := newLoop(t, nil)
 	var order []int // the loop's
-	var gate hop.Event
+	gate := make(chan struct{})
 	err := withGroup(t, bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
-		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-time.After(time.Millisecond); return 0, nil })
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-gate; return 0, nil })
 		for i := range 500 {
 			hop.Go(ctx, l, func(context.Context) (int, error) { order = append(order, i); return 0, nil })
 		}
-		gate.Set()
+		close(gate)
 		return nil
 	})
 	if err != nil || len(order) != 500 || !slices.IsSorted(order) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -718,44 +719,48 @@ func TestS28_AStallIsReportedOnceWithNameAndStack(t *testing.T) {
 		"posted function, unnamed": func(l *hop.Loop, f func()) { l.Post(f) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var j journal
-			l := newLoop(t, &hop.LoopOptions{Name: "stalled loop", StallAfter: 10 * time.Millisecond, Logger: j.logger()})
-			for stall := 1; stall <= 2; stall++ {
-				end, release := started()
-				defer release()
-				send(l, func() { stallingFunction(end) })
-				eventually(t, "the report", func() bool { return len(j.lines("stallingFunction")) >= stall })
-				time.Sleep(50 * time.Millisecond) // a second report of the same stall would come within
-				release()
-				must(t, hop.Go(bg, l, value(1)))
-				lines := j.lines("stallingFunction")
-				if len(lines) != stall {
-					t.Fatalf("%d reports of %d stalls:\n%s", len(lines), stall, strings.Join(lines, ""))
+			synctest.Test(t, func(t *testing.T) {
+				var j journal
+				l := newLoop(t, &hop.LoopOptions{Name: "stalled loop", StallAfter: 10 * time.Millisecond, Logger: j.logger()})
+				for stall := 1; stall <= 2; stall++ {
+					end, release := started()
+					defer release()
+					send(l, func() { stallingFunction(end) })
+					eventually(t, "the report", func() bool { return len(j.lines("stallingFunction")) >= stall })
+					time.Sleep(time.Second) // of the bubble: a second report of the same stall would come within
+					release()
+					must(t, hop.Go(bg, l, value(1)))
+					lines := j.lines("stallingFunction")
+					if len(lines) != stall {
+						t.Fatalf("%d reports of %d stalls:\n%s", len(lines), stall, strings.Join(lines, ""))
+					}
+					if !strings.Contains(lines[stall-1], "stalled loop") {
+						t.Errorf("the loop's name is not in %s", lines[stall-1])
+					}
+					if !strings.Contains(name, "unnamed") && !strings.Contains(lines[stall-1], "sluggish") {
+						t.Errorf("the call's name is not in %s", lines[stall-1])
+					}
 				}
-				if !strings.Contains(lines[stall-1], "stalled loop") {
-					t.Errorf("the loop's name is not in %s", lines[stall-1])
-				}
-				if !strings.Contains(name, "unnamed") && !strings.Contains(lines[stall-1], "sluggish") {
-					t.Errorf("the call's name is not in %s", lines[stall-1])
-				}
-			}
+			})
 		})
 	}
 }
 
 func TestS28_NoStallNoReport(t *testing.T) {
-	var j journal
-	l := newLoop(t, &hop.LoopOptions{StallAfter: 200 * time.Millisecond, Logger: j.logger()})
-	never := newLoop(t, &hop.LoopOptions{StallAfter: -1, Logger: j.logger()})
-	p := hop.Go(bg, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 400*time.Millisecond) }, hop.Name("waits, does not stall"))
-	q := hop.Go(bg, never, func(context.Context) (int, error) { time.Sleep(400 * time.Millisecond); return 0, nil }, hop.Name("stalls unseen"))
-	must(t, p)
-	must(t, q)
-	for _, name := range []string{"waits, does not stall", "stalls unseen"} {
-		if lines := j.lines(name); len(lines) > 0 {
-			t.Errorf("reported: %s", lines)
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		l := newLoop(t, &hop.LoopOptions{StallAfter: 200 * time.Millisecond, Logger: j.logger()})
+		never := newLoop(t, &hop.LoopOptions{StallAfter: -1, Logger: j.logger()})
+		p := hop.Go(bg, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 400*time.Millisecond) }, hop.Name("waits, does not stall"))
+		q := hop.Go(bg, never, func(context.Context) (int, error) { time.Sleep(400 * time.Millisecond); return 0, nil }, hop.Name("stalls unseen"))
+		must(t, p)
+		must(t, q)
+		for _, name := range []string{"waits, does not stall", "stalls unseen"} {
+			if lines := j.lines(name); len(lines) > 0 {
+				t.Errorf("reported: %s", lines)
+			}
 		}
-	}
+	})
 }
 
 // --- S27: nothing is left.

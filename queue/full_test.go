@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -168,18 +169,17 @@ func TestS4_TheFunctionDoesNotWaitForRoomInItsOwnQueue(t *testing.T) {
 	besides(t, func(t *testing.T, on hop.Portal) {
 		var q *queue.Queue[int]
 		errs := make(chan error, 1)
-		put2 := make(chan struct{})
+		handled, put2 := make(chan struct{}), make(chan struct{})
 		q = queue.New(on, func(ctx context.Context, v int) error {
 			if v == 1 {
+				close(handled)
 				<-put2
 				errs <- q.Put(ctx, 3)
 			}
 			return nil
 		}, &queue.Options{Limit: 1, Full: queue.Wait})
 		put(t, q, 1)
-		for q.Len() > 0 { // until it is being handled
-			time.Sleep(time.Microsecond)
-		}
+		within(t, func() { <-handled })
 		put(t, q, 2)
 		close(put2)
 		err := <-errs
@@ -233,7 +233,7 @@ func TestAFullPortal(t *testing.T) {
 
 // Values that were taken are kept while the portal is full.
 func TestABatchIsDueWhileThePortalIsFull(t *testing.T) {
-	within(t, func() {
+	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1})
 		block := make(chan struct{})
 		running := make(chan struct{})
@@ -244,7 +244,7 @@ func TestABatchIsDueWhileThePortalIsFull(t *testing.T) {
 		var r record
 		q := queue.NewBatch(p, r.batch, r.options(queue.Options{BatchWait: time.Millisecond}))
 		put(t, q, 1, 2, 3)
-		time.AfterFunc(50*time.Millisecond, func() { close(block) })
+		time.AfterFunc(time.Second, func() { close(block) }) // of the bubble: the batch has been due long before
 		shutdown(t, q)
 		r.want(t, []int{1, 2, 3}, nil)
 	})
