@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // A State is where a call is in its life.
@@ -61,7 +62,7 @@ type Call struct {
 	mu      turn.Mutex               // guards what follows, where it is not said otherwise
 	pc      code                     // the place in the source that made the call; set once
 	fn      code                     // its function's entry; set once
-	waiters waitList                 // who waits until the call is done
+	waiters waitlist.List            // who waits until the call is done
 	x       atomic.Pointer[callMore] // what few calls need; set once
 	fb      atomic.Pointer[fiber]    // the goroutine that runs the function; set by it
 	impl    callImpl                 // the Pending; set once
@@ -100,7 +101,7 @@ type callRare struct {
 	causes      error         // all of why it was asked to cancel, where there are several
 	left        *atomic.Bool  // ctxDone was closed, where a weak hook may do that too
 	onCancel    []func(error) // a promise's
-	forReturn   waitList      // who waits until the function of an abandoned call has returned
+	forReturn   waitlist.List // who waits until the function of an abandoned call has returned
 	returned    bool          // it has
 	queue       *atomic.Int64 // the queue that the call still counts in
 	pump        *Waiter       // the goroutine that is blocked in Do for the call, and runs what is sent to it; made when it is asked for
@@ -140,6 +141,7 @@ const (
 	flagByHand                      // Resolve or Reject ends it
 	flagNamed                       // has the name of an option
 	flagHook                        // is one of the loop's own, that runs when it stops
+	flagMarked                      // somebody who streams the ends of calls has it
 )
 
 func (c *Call) set(flag uint32)      { c.st.Or(flag) }

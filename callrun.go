@@ -7,6 +7,7 @@ import (
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // Run runs the call's function on the calling goroutine and returns when it has. It does nothing if the call has run, runs
@@ -208,12 +209,16 @@ func (c *Call) finishLocked(state State, err error) {
 	if err != nil {
 		c.more().err = err
 	}
-	if state == Failed && c.waiters.empty() && !c.has(flagLooked) {
+	if state == Failed && !c.has(flagLooked) && !c.waited() {
 		u = c.mayStayUnseen()
 	}
 	x := c.x.Load()
 	c.move(state)
-	c.waiters.wakeAll()
+	var last []waitlist.Waiter
+	if x != nil && x.onDone != nil {
+		last = c.takeWatchers()
+	}
+	c.waiters.WakeAll()
 	if x != nil {
 		c.leaveQueue()
 		fs, x.onDone = x.onDone, nil
@@ -233,13 +238,22 @@ func (c *Call) finishLocked(state State, err error) {
 	if c.has(flagDelayed) {
 		c.impl.delay().drop()
 	}
-	if c.has(flagMembers) {
-		defer c.runDone(fs) // also if a function of another member ends the goroutine
-		c.left()
-		return
+	if fs != nil || c.has(flagMembers) {
+		c.tell(fs, last)
 	}
-	if fs != nil {
-		c.runDone(fs)
+}
+
+// tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function
+// of those before ends the goroutine.
+func (c *Call) tell(fs *doneFunc, last []waitlist.Waiter) {
+	defer func() {
+		for _, w := range last {
+			w.Wake()
+		}
+	}()
+	defer c.runDone(fs)
+	if c.has(flagMembers) {
+		c.left()
 	}
 }
 

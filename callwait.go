@@ -51,7 +51,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 		w.abort()
 		return nil
 	}
-	c.waiters.add(w)
+	c.waiters.Add(&w.node, w)
 	w.hopeFor(c.portal)
 	if pump {
 		w.pump = c
@@ -83,7 +83,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	why := w.block(ctx)
 	if why != woken {
 		c.mu.Lock()
-		c.waiters.remove(w)
+		c.waiters.Remove(&w.node)
 		c.mu.Unlock()
 	}
 	w.finish()
@@ -112,7 +112,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 // forget takes back a wait that has not begun to block.
 func (c *Call) forget(w *wait) {
 	c.mu.Lock()
-	c.waiters.remove(w)
+	c.waiters.Remove(&w.node)
 	var pump *Waiter
 	if x := c.hasRare(); x != nil && w.pump == c {
 		pump = x.pump
@@ -187,11 +187,11 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 			return false
 		}
 		w.onCall.Store(c)
-		x.forReturn.add(w)
+		x.forReturn.Add(&w.node, w)
 		return true
 	}, func(w *wait) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.rare().forReturn.remove(w)
+		c.rare().forReturn.Remove(&w.node)
 	})
 }

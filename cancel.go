@@ -117,7 +117,7 @@ func (c *Call) cameBack(fb *fiber) {
 	c.mu.Lock()
 	x := c.rare()
 	x.returned = true
-	x.forReturn.wakeAll()
+	x.forReturn.WakeAll()
 	c.mu.Unlock()
 	fb.cameBack(c)
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // Waiting for the end of a loop or pool is waiting for all of its calls. They are not edges of the wait graph: nobody but the
@@ -79,7 +80,7 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
 			ended.mu.Lock()
 			over := ended.set.Load()
 			if !over {
-				ended.waiters.add(w)
+				ended.waiters.Add(&w.node, w)
 			}
 			ended.mu.Unlock()
 			if !over {
@@ -157,15 +158,15 @@ func (fb *fiber) waiting() []*fiber {
 func (c *Call) waiting() []*fiber {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fbs := c.waiters.fibers(nil)
+	fbs := fibersOf(&c.waiters, nil)
 	if r := c.hasRare(); r != nil {
-		fbs = r.forReturn.fibers(fbs)
+		fbs = fibersOf(&r.forReturn, fbs)
 	}
 	if x := c.x.Load(); x != nil {
 		for n := x.nodes; n != nil; n = n.more {
 			if g := n.group; g != nil {
 				g.mu.Lock()
-				fbs = g.waiters.fibers(fbs)
+				fbs = fibersOf(&g.waiters, fbs)
 				g.mu.Unlock()
 			}
 		}
@@ -173,23 +174,18 @@ func (c *Call) waiting() []*fiber {
 	return waitedLimiters.waiting(c, fbs)
 }
 
-// fibers appends the goroutines whose waits are in the list.
-func (l *waitList) fibers(fbs []*fiber) []*fiber {
-	if l.last == nil {
-		return fbs
-	}
-	for w := l.last.next; ; w = w.next {
-		if w.fb != nil {
+// fibersOf appends the goroutines whose waits are in the list.
+func fibersOf(l *waitlist.List, fbs []*fiber) []*fiber {
+	for w := range l.All {
+		if w, ok := w.(*wait); ok && w.fb != nil {
 			fbs = append(fbs, w.fb)
 		}
-		if w == l.last {
-			return fbs
-		}
 	}
+	return fbs
 }
 
 func (e *Event) drop(w *wait) {
 	e.mu.Lock()
-	e.waiters.remove(w)
+	e.waiters.Remove(&w.node)
 	e.mu.Unlock()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // An Event is a one-way flag to wait for: unset, then set for ever. Its zero value is ready. It belongs to no loop: set it
@@ -14,7 +15,7 @@ import (
 type Event struct {
 	set     atomic.Bool
 	mu      turn.Mutex
-	waiters waitList
+	waiters waitlist.List
 	ch      chan struct{}
 }
 
@@ -31,7 +32,7 @@ func (e *Event) raise() {
 	if e.set.Swap(true) {
 		return
 	}
-	e.waiters.wakeAll()
+	e.waiters.WakeAll()
 	if e.ch != nil {
 		close(e.ch)
 	}
@@ -55,11 +56,11 @@ func (e *Event) Wait(ctx context.Context) error {
 		if !bug.EventBlind && e.set.Load() {
 			return false
 		}
-		e.waiters.add(w)
+		e.waiters.Add(&w.node, w)
 		return true
 	}, func(w *wait) {
 		e.mu.Lock()
-		e.waiters.remove(w)
+		e.waiters.Remove(&w.node)
 		e.mu.Unlock()
 	})
 	if err != nil && e.set.Load() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // GroupOptions are the options of [WithGroup]; nil stands for the zero value.
@@ -42,7 +43,7 @@ type Group struct {
 	cause    error // why it was cancelled
 	failed   bool  // because a member or f failed
 	closed   bool
-	waiters  waitList
+	waiters  waitlist.List
 	limiting groupLimit
 }
 
@@ -166,11 +167,11 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 			if g.set.n == 0 {
 				return false
 			}
-			g.waiters.add(w)
+			g.waiters.Add(&w.node, w)
 			return true
 		}, func(w *wait) {
 			g.mu.Lock()
-			g.waiters.remove(w)
+			g.waiters.Remove(&w.node)
 			g.mu.Unlock()
 		})
 		if err == nil {
@@ -340,7 +341,7 @@ func (g *Group) remove(n *linkNode) {
 	defer g.mu.Unlock()
 	g.set.remove(n)
 	if g.set.n == 0 {
-		g.waiters.wakeAll()
+		g.waiters.WakeAll()
 	}
 }
 
@@ -395,9 +396,9 @@ func (g *Group) Add(c *Call) {
 		c.Cancel(cause)
 	}
 	g.mu.Lock()
-	w := g.waiters.first() // it looks for deadlocks again, with c
+	w := g.waiters.First() // it looks for deadlocks again, with c
 	if w != nil {
-		w.wake()
+		w.Wake()
 	}
 	g.mu.Unlock()
 }

@@ -25,7 +25,7 @@ func Yield(ctx context.Context) error {
 		return nil
 	}
 	return waitOn(ctx, goid.CallerPC(), "a yield", func(w *wait) bool {
-		w.wake()
+		w.Wake()
 		return true
 	}, func(*wait) {})
 }

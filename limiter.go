@@ -8,6 +8,7 @@ import (
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
@@ -20,7 +21,7 @@ type Limiter struct {
 	n       int
 	taken   int
 	holders []*Call // who took, as far as they were calls, and nobody else has released since
-	waiters waitList
+	waiters waitlist.List
 	minded  bool            // it is in waitedLimiters
 	wanting map[*wait]*Call // the calls of those who wait
 }
@@ -36,7 +37,7 @@ type limiterList struct {
 
 // mind notes whether somebody waits for l. It needs l.mu.
 func (s *limiterList) mind(l *Limiter) {
-	if l.minded == !l.waiters.empty() {
+	if l.minded == !l.waiters.Empty() {
 		return
 	}
 	l.minded = !l.minded
@@ -62,7 +63,7 @@ func (s *limiterList) waiting(c *Call, fbs []*fiber) []*fiber {
 	for _, l := range all {
 		l.mu.Lock()
 		if slices.Contains(l.holders, c) {
-			fbs = l.waiters.fibers(fbs)
+			fbs = fibersOf(&l.waiters, fbs)
 		}
 		l.mu.Unlock()
 	}
@@ -104,7 +105,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	return waitOn(ctx, goid.CallerPC(), "a place of a limiter", func(w *wait) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if !bug.LimiterBlind && l.taken < l.n && l.waiters.empty() {
+		if !bug.LimiterBlind && l.taken < l.n && l.waiters.Empty() {
 			l.take(c)
 			return false
 		}
@@ -113,14 +114,14 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 			l.wanting = make(map[*wait]*Call)
 		}
 		l.wanting[w] = c
-		l.waiters.add(w)
+		l.waiters.Add(&w.node, w)
 		waitedLimiters.mind(l)
 		return true
 	}, func(w *wait) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		// If grant has taken it out of the line, it has found the wait ended, and given the place to the next.
-		l.waiters.remove(w)
+		l.waiters.Remove(&w.node)
 		delete(l.wanting, w)
 		waitedLimiters.mind(l)
 	})
@@ -131,7 +132,7 @@ func (l *Limiter) takeFree(c *Call) bool {
 	turn.At(turn.Set, l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.taken >= l.n || !l.waiters.empty() {
+	if l.taken >= l.n || !l.waiters.Empty() {
 		return false
 	}
 	l.take(c)
@@ -195,13 +196,13 @@ func (l *Limiter) SetLimit(n int) {
 func (l *Limiter) grant() {
 	defer waitedLimiters.mind(l)
 	for l.taken < l.n {
-		w := l.waiters.first()
-		if w == nil {
+		if l.waiters.Empty() {
 			return
 		}
+		w := l.waiters.First().(*wait)
 		c := l.wanting[w]
 		delete(l.wanting, w)
-		if w.wake() || bug.GrantsToEnded {
+		if w.Wake() || bug.GrantsToEnded {
 			l.take(c)
 		}
 	}

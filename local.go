@@ -7,6 +7,7 @@ import (
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // A Local is one value for each loop and each pool worker: a socket, a GL context, a connection that belongs to the thread
@@ -87,7 +88,7 @@ type localValues struct {
 type localEntry struct {
 	state   localState
 	by      *fiber // who opens it
-	waiters waitList
+	waiters waitlist.List
 	many    manyWait
 	value   any
 	close   func() error
@@ -145,7 +146,7 @@ func (ls *localValues) opened(key any, v *localEntry, ok bool) {
 		delete(ls.by, key)
 	}
 	v.by = nil
-	v.waiters.wakeAll()
+	v.waiters.WakeAll()
 }
 
 // await waits until the opening of v has ended.
@@ -159,12 +160,12 @@ func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) err
 			return false
 		}
 		w.onMany.Store(&v.many)
-		v.waiters.add(w)
+		v.waiters.Add(&w.node, w)
 		return true
 	}, func(w *wait) {
 		ls.mu.Lock()
 		defer ls.mu.Unlock()
-		v.waiters.remove(w)
+		v.waiters.Remove(&w.node)
 	})
 	if deadlock {
 		return refuse(ErrDeadlock, "the open of a Local asks for the value that it opens")

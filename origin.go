@@ -1,6 +1,10 @@
 package hop
 
-import "context"
+import (
+	"context"
+
+	"github.com/gohop/hop/internal/waitlist"
+)
 
 // Origin returns the portal back to who waits for the call that ctx belongs to: the loop on whose task the call was made, or
 // the goroutine that is blocked in Do, Run or Waiter.Wait for it. What is sent there runs while it waits, and is cancelled
@@ -94,7 +98,7 @@ func (c *Call) originWaiter() *Waiter {
 		w := NewWaiter()
 		x.pump = w
 		w.call = c
-		if wt := c.waiters.pumping(); wt != nil {
+		if wt := pumping(&c.waiters); wt != nil {
 			w.attach(wt)
 		}
 	}
@@ -102,16 +106,11 @@ func (c *Call) originWaiter() *Waiter {
 }
 
 // pumping returns the wait in the list whose goroutine runs what is sent to it.
-func (l *waitList) pumping() *wait {
-	if l.last == nil {
-		return nil
-	}
-	for w := l.last.next; ; w = w.next {
-		if w.pump != nil {
+func pumping(l *waitlist.List) *wait {
+	for w := range l.All {
+		if w, ok := w.(*wait); ok && w.pump != nil {
 			return w
 		}
-		if w == l.last {
-			return nil
-		}
 	}
+	return nil
 }

@@ -98,7 +98,7 @@ func (f posted) do(fb *fiber) {
 type timed interface{ due(s *sched) }
 
 // due ends a Sleep.
-func (w *wait) due(*sched) { w.wake() }
+func (w *wait) due(*sched) { w.Wake() }
 
 func newSched(name string, l *Loop) *sched {
 	return &sched{name: name, loop: l, epoch: time.Now(), budget: -1}

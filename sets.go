@@ -106,7 +106,7 @@ func (c *Call) join() {
 			l.set.lock.Unlock()
 			continue
 		}
-		if g == nil || !c.memberOf(g) && !(bug.ForgetsMember && !g.waiters.empty()) { // by Add
+		if g == nil || !c.memberOf(g) && !(bug.ForgetsMember && !g.waiters.Empty()) { // by Add
 			l.set.add(n)
 			x.nodes = n
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // Every wait of this package goes through this file: for a call, a group, an event, a limiter, a timer, a channel.
@@ -51,14 +52,12 @@ type wait struct {
 	ch    chan struct{} // what a blocked goroutine receives from; made when it must
 	alarm *time.Timer   // what wakes a goroutine that sleeps
 
-	// The list that the wait is in, guarded by the lock of what is waited for.
-	prev, next *wait
-	listed     bool
-	yields     bool    // the answer may come before it has to block if others may run once,
-	spins      bool    // and if it watches for it a moment;
-	hope       *hope   // whether it has come so lately; nil: it may not
-	pump       *Call   // run what is sent to the Origin of this call, which Do waits for; under that call's mu
-	server     *Waiter // or to this one, whose Wait it is
+	node   waitlist.Node // its place in the list that it is in, guarded by the lock of what is waited for
+	yields bool          // the answer may come before it has to block if others may run once,
+	spins  bool          // and if it watches for it a moment;
+	hope   *hope         // whether it has come so lately; nil: it may not
+	pump   *Call         // run what is sent to the Origin of this call, which Do waits for; under that call's mu
+	server *Waiter       // or to this one, whose Wait it is
 
 	// What is waited for, as the search for deadlocks sees it.
 	onCall atomic.Pointer[Call]
@@ -104,8 +103,8 @@ func (w *wait) wakeAs(seq uint64, why phase) bool {
 	}
 }
 
-// wake ends the current wait: for those in whose list it is, and who hold that list's lock.
-func (w *wait) wake() bool { return w.wakeAs(w.seq(), woken) }
+// Wake ends the current wait: for those in whose list it is, and who hold that list's lock.
+func (w *wait) Wake() bool { return w.wakeAs(w.seq(), woken) }
 
 func (w *wait) seq() uint64 { return w.state.Load() >> phaseBits }
 

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
 )
 
 // AsCompleted returns an iterator over the Pendings of calls in the order in which they finish. Each is done when it is
@@ -70,12 +71,12 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 // to end: the consumer has left, or waiting is over.
 func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[T]) bool) bool {
 	for over := false; ; {
-		for p := s.next(); p != nil; p = s.next() {
+		for p := s.take(); p != nil; p = s.take() {
 			if !yield(p) {
 				return false
 			}
 		}
-		if over || s.held.n <= rest {
+		if over || s.n <= rest {
 			return !over
 		}
 		// What finished just as the wait ended is yielded in the round after it.
@@ -85,7 +86,7 @@ func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[
 
 // wait returns nil when a call has finished since next returned nil, and the reason why it will not wait otherwise.
 func (s *stream[T]) wait(ctx context.Context) error {
-	if s.held.n > 1 {
+	if s.n > 1 {
 		return noCallback(s.sleep(ctx))
 	}
 	// One is left. A wait for just that one is an edge of hop's wait graph, which finds any cycle through it; a wait
@@ -96,7 +97,8 @@ func (s *stream[T]) wait(ctx context.Context) error {
 		refuseCycle(err)
 		return noCallback(err)
 	}
-	s.finish(e, false)
+	e.late = !inside.Unwatch(e.p.Call(), &e.node)
+	s.push(e)
 	return nil
 }
 

@@ -2,12 +2,16 @@ package collect
 
 // stream: the calls that AsCompleted has pulled and not yet yielded.
 //
-//	         add                finish                 next
+//	         add                Wake                 next
 //	source ───────► unfinished ───────► ready (a FIFO) ──────► consumer
 //
-// add, next, sleep and leave run on the consumer's goroutine, and only they touch held and the list of entries. finish
-// runs wherever a call completes; mu guards what it shares with the consumer, is held for a few instructions, and never
-// while user code runs or anything waits.
+// All but Wake and push runs on the consumer's goroutine, and only it touches what is not said to be shared. Wake runs wherever a call
+// completes, after its functions of OnDone, perhaps under the call's lock; mu guards what it shares with the consumer, is held
+// for a few instructions, and never while user code runs or anything waits.
+//
+// A Pending that comes twice is one. Most calls are in one stream only, and come once: they have a mark then (inside.Mark), which
+// says so without a look at the others. Who finds a mark that another stream may have set makes a set of all that it
+// holds, and from then on keeps it.
 
 import (
 	"context"
@@ -16,6 +20,8 @@ import (
 	"sync"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // errLeft is the cause of the cancellation of what a consumer did not wait for.
@@ -24,27 +30,35 @@ var errLeft = errors.New("hop: collect.AsCompleted: the loop over the results wa
 // An entry is one of them. It is used again for the next one when its own was yielded, so that a bounded stream makes no
 // more entries than its bound.
 type entry[T any] struct {
+	s          *stream[T]
 	p          *hop.Pending[T]
-	stop       func() bool // takes back OnDone; nil if p was done when it was pulled
-	fire       func()      // finish, for OnDone
-	prev, next *entry[T]   // in the order of the source; next also in the list of free ones
-	done       bool        // guarded by stream.mu
-	told       bool        // OnDone has called fire, or was not asked to; guarded by stream.mu
+	node       waitlist.Node // in the list of those who wait for p
+	done       bool          // shared: it is ready, or has been
+	marked     bool          // p's mark is this one's
+	late       bool          // Wake may still come, so that it cannot be used again
+	prev, next *entry[T]     // in the order of the source; next also in the list of free ones
+}
+
+// Wake is told that the call has ended.
+func (e *entry[T]) Wake() bool {
+	return e.s.push(e)
 }
 
 type stream[T any] struct {
 	self *hop.Call // the call that ranges, or nil
 	at   uintptr   // where it does
 
-	held set[hop.Pending[T]] // those of all entries: a Pending that comes twice is one
-	open entry[T]            // the ring of all entries; it is its own first and last
-	free *entry[T]
-	slab []entry[T] // not used yet
+	n     int                  // how many it holds
+	open  entry[T]             // the ring of all; it is its own first and last
+	held  *set[hop.Pending[T]] // the same, where one might come twice; nil: none might
+	free  *entry[T]
+	slab  []entry[T]  // not used yet
+	batch []*entry[T] // was ready, and is yielded first: batch[next:]
+	next  int
 
 	mu    sync.Mutex
-	ready []*entry[T] // finished, not yielded: ready[head:]
-	head  int
-	awake *hop.Event // set by the next finish; nil unless the consumer sleeps
+	ready []*entry[T] // shared: finished after those
+	awake *hop.Event  // shared: set by the next that is ready; nil unless the consumer sleeps
 }
 
 // entry returns an unused entry.
@@ -54,11 +68,11 @@ func (s *stream[T]) entry() *entry[T] {
 		return e
 	}
 	if len(s.slab) == 0 {
-		s.slab = make([]entry[T], min(256, max(8, s.held.n)))
+		s.slab = make([]entry[T], min(256, max(8, s.n)))
 	}
 	e := &s.slab[0]
 	s.slab = s.slab[1:]
-	e.fire = func() { s.finish(e, true) }
+	e.s = s
 	return e
 }
 
@@ -67,31 +81,42 @@ func (s *stream[T]) add(p *hop.Pending[T]) {
 	if p == nil {
 		panic("hop: collect.AsCompleted: nil Pending")
 	}
-	if p.Call() == s.self {
+	c := p.Call()
+	if c == s.self {
 		panic(deadlock(s.self, s.at))
 	}
-	if !s.held.add(p) {
+	if s.held != nil && !s.held.add(p) {
+		return
+	}
+	marked := inside.Mark(c)
+	if !marked && s.held == nil && !s.remember(p) {
 		return
 	}
 	e := s.entry()
-	e.p, e.done, e.told = p, false, false
+	e.p, e.marked, e.done = p, marked, false
 	e.prev, e.next = s.open.prev, &s.open
 	e.prev.next, e.next.prev = e, e
-	if ended(p.Call()) {
-		s.finish(e, true)
-		return
+	s.n++
+	if !inside.Watch(c, &e.node, e) {
+		s.push(e)
 	}
-	e.stop = p.OnDone(e.fire)
 }
 
-// finish makes e ready, once. told is set by OnDone: e can be used again only after that. It is one step under mu, or a
-// late OnDone would finish the next call of e.
-func (s *stream[T]) finish(e *entry[T], told bool) {
+// remember begins the set, with p; false: p is held already.
+func (s *stream[T]) remember(p *hop.Pending[T]) bool {
+	s.held = new(set[hop.Pending[T]])
+	for e := s.open.next; e != &s.open; e = e.next {
+		s.held.add(e.p)
+	}
+	return s.held.add(p)
+}
+
+// push makes e, whose call has ended, ready, once.
+func (s *stream[T]) push(e *entry[T]) bool {
 	s.mu.Lock()
-	e.told = e.told || told
 	if e.done {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	e.done = true
 	s.ready = append(s.ready, e)
@@ -99,39 +124,50 @@ func (s *stream[T]) finish(e *entry[T], told bool) {
 	s.awake = nil
 	s.mu.Unlock()
 	if awake != nil {
-		awake.Set()
+		inside.Set(awake)
 	}
+	return true
 }
 
-// next takes the Pending that has been ready for longest, or returns nil.
-func (s *stream[T]) next() *hop.Pending[T] {
-	s.mu.Lock()
-	if s.head == len(s.ready) {
+// take returns the Pending that has been ready for longest, or nil.
+func (s *stream[T]) take() *hop.Pending[T] {
+	if s.next == len(s.batch) {
+		s.mu.Lock()
+		s.batch, s.ready = s.ready, s.batch[:0]
 		s.mu.Unlock()
-		return nil
+		s.next = 0
+		if len(s.batch) == 0 {
+			return nil
+		}
 	}
-	e := s.ready[s.head]
-	s.ready[s.head] = nil
-	s.head++
-	if s.head == len(s.ready) {
-		s.ready, s.head = s.ready[:0], 0
-	}
-	again := e.told
-	s.mu.Unlock()
+	e := s.batch[s.next]
+	s.batch[s.next] = nil
+	s.next++
 	e.prev.next, e.next.prev = e.next, e.prev
+	s.n--
 	p := e.p
-	s.held.remove(p)
-	e.p, e.stop = nil, nil
-	if again {
+	s.unmark(e)
+	if s.held != nil {
+		s.held.remove(p)
+	}
+	e.p = nil
+	if !e.late {
 		e.next, s.free = s.free, e
 	}
 	return p
 }
 
+func (s *stream[T]) unmark(e *entry[T]) {
+	if e.marked {
+		inside.Unmark(e.p.Call())
+		e.marked = false
+	}
+}
+
 // sleep waits until something is ready.
 func (s *stream[T]) sleep(ctx context.Context) error {
 	s.mu.Lock()
-	if s.head < len(s.ready) {
+	if len(s.ready) > 0 {
 		s.mu.Unlock()
 		return nil
 	}
@@ -150,7 +186,7 @@ func (s *stream[T]) sleep(ctx context.Context) error {
 // leave takes back what add registered with the calls that were not yielded, and cancels those that are not done unless
 // keep is set.
 func (s *stream[T]) leave(ctx context.Context, keep bool) {
-	if s.held.n == 0 {
+	if s.n == 0 {
 		return
 	}
 	cause := context.Cause(ctx)
@@ -158,9 +194,8 @@ func (s *stream[T]) leave(ctx context.Context, keep bool) {
 		cause = errLeft
 	}
 	for e := s.open.next; e != &s.open; e = e.next {
-		if e.stop != nil {
-			e.stop()
-		}
+		inside.Unwatch(e.p.Call(), &e.node)
+		s.unmark(e)
 	}
 	if keep {
 		return

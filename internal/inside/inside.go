@@ -1,7 +1,28 @@
 // Package inside lets hop's own packages do what its users cannot: hop fills it in.
 package inside
 
-import "context"
+import (
+	"context"
+
+	"github.com/gohop/hop/internal/waitlist"
+)
 
 // StopLoop shuts a protected *hop.Loop down; see hop.Loop.Shutdown.
 var StopLoop func(loop any, ctx context.Context) error
+
+// Who streams the ends of calls has, for each *hop.Call, a node in the list of those who wait for it. It is no wait: it keeps no goroutine and is
+// no edge of the wait graph.
+var (
+	// Watch has w.Wake called when the call ends, after the functions of OnDone, perhaps under the call's lock; false: it has ended.
+	Watch func(call any, n *waitlist.Node, w waitlist.Waiter) bool
+
+	// Unwatch takes the node back; false: w.Wake has been called, or will be.
+	Unwatch func(call any, n *waitlist.Node) bool
+
+	// Mark sets a mark on the call; false: it has one. Unmark takes it off, for who has set it.
+	Mark   func(call any) bool
+	Unmark func(call any)
+
+	// Set sets a *hop.Event, also for who holds a lock.
+	Set func(event any)
+)

@@ -1,0 +1,61 @@
+package hop
+
+import (
+	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/waitlist"
+)
+
+// What package collect knows of calls beside what users do; see internal/inside.
+
+func init() {
+	inside.Watch = func(call any, n *waitlist.Node, w waitlist.Waiter) bool { return call.(*Call).addWatcher(n, w) }
+	inside.Unwatch = func(call any, n *waitlist.Node) bool { return call.(*Call).dropWatcher(n) }
+	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
+	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
+	inside.Set = func(event any) { event.(*Event).raise() }
+}
+
+func (c *Call) addWatcher(n *waitlist.Node, w waitlist.Waiter) bool {
+	if c.settled() {
+		return false
+	}
+	c.watch()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isDone() {
+		return false
+	}
+	c.waiters.Add(n, w)
+	return true
+}
+
+// takeWatchers takes out of the list all that are no waits: they come after the functions of OnDone. It needs mu.
+func (c *Call) takeWatchers() (all []waitlist.Waiter) {
+	var waits waitlist.List
+	for !c.waiters.Empty() {
+		switch w := c.waiters.First().(type) {
+		case *wait:
+			waits.Add(&w.node, w)
+		default:
+			all = append(all, w)
+		}
+	}
+	c.waiters = waits
+	return all
+}
+
+func (c *Call) dropWatcher(n *waitlist.Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiters.Remove(n)
+}
+
+// waited reports whether a goroutine waits for the call. It needs mu.
+func (c *Call) waited() bool {
+	for w := range c.waiters.All {
+		if _, ok := w.(*wait); ok {
+			return true
+		}
+	}
+	return false
+}
