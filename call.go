@@ -135,7 +135,6 @@ const (
 	flagPromise                     // has no function
 	flagPumped                      // the goroutine that waits for it runs what is sent to Origin
 	flagLabels                      // the context carries profile labels
-	flagMembers                     // left must be told at the end
 	flagHeld                        // is in a group with a Limit
 	flagDelayed                     // has a timer of its loop's
 	flagByHand                      // Resolve or Reject ends it

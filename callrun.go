@@ -214,6 +214,7 @@ func (c *Call) finishLocked(state State, err error) {
 	}
 	x := c.x.Load()
 	c.move(state)
+	var sets *linkNode
 	var last []waitlist.Waiter
 	if x != nil && x.onDone != nil {
 		last = c.takeWatchers()
@@ -221,6 +222,7 @@ func (c *Call) finishLocked(state State, err error) {
 	c.waiters.WakeAll()
 	if x != nil {
 		c.leaveQueue()
+		sets, x.nodes = x.nodes, nil
 		fs, x.onDone = x.onDone, nil
 		if x.doneCh != nil {
 			close(x.doneCh)
@@ -238,23 +240,24 @@ func (c *Call) finishLocked(state State, err error) {
 	if c.has(flagDelayed) {
 		c.impl.delay().drop()
 	}
-	if fs != nil || c.has(flagMembers) {
-		c.tell(fs, last)
+	switch {
+	case fs != nil:
+		c.tell(sets, fs, last)
+	case sets != nil:
+		sets.leave()
 	}
 }
 
 // tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function
 // of those before ends the goroutine.
-func (c *Call) tell(fs *doneFunc, last []waitlist.Waiter) {
+func (c *Call) tell(sets *linkNode, fs *doneFunc, last []waitlist.Waiter) {
 	defer func() {
 		for _, w := range last {
 			w.Wake()
 		}
 	}()
 	defer c.runDone(fs)
-	if c.has(flagMembers) {
-		c.left()
-	}
+	sets.leave()
 }
 
 // Fail ends a call that will never run with err, and reports whether it was the first to end it. It is for portals:

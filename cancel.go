@@ -224,7 +224,7 @@ func (cc *callContext) Value(key any) any {
 	c := (*Call)(cc)
 	switch key {
 	case anchorKey{}:
-		return anchor{c, c.sets}
+		return c
 	case originKey{}:
 		if p := c.origin(); p != nil {
 			return p

@@ -49,16 +49,9 @@ type Group struct {
 
 // groupContext is the context of f: the group is found from it.
 type groupContext struct {
-	context.Context
-	g     *Group
-	known anchor
-}
-
-func (gc *groupContext) Value(key any) any {
-	if key == (anchorKey{}) {
-		return gc.known
-	}
-	return gc.Context.Value(key)
+	anchorContext
+	g      *Group
+	labels bool // it carries profile labels
 }
 
 // tells reports whether the group itself cancels c when its context ends, so that c need not be hooked.
@@ -121,9 +114,9 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 	}
 	inner, end := context.WithCancelCause(base)
 	g.end = end
-	up, _ := ctx.Value(anchorKey{}).(anchor)
+	up := anchorOf(ctx)
 	known := anchor{up.call, &link{set: &g.set, group: g, up: up.sets}}
-	g.ctx = &groupContext{inner, g, known}
+	g.ctx = &groupContext{anchorContext{inner, known}, g, labelsIn(ctx)}
 	g.set.lock = &g.mu
 	g.many.each = g.set.each
 	return g
@@ -350,8 +343,7 @@ func CurrentGroup(ctx context.Context) *Group {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	a, _ := ctx.Value(anchorKey{}).(anchor)
-	for l := a.sets; l != nil; l = l.up {
+	for l := anchorOf(ctx).sets; l != nil; l = l.up {
 		if l.group != nil {
 			return l.group
 		}
@@ -382,7 +374,6 @@ func (g *Group) Add(c *Call) {
 	g.mu.Unlock()
 	done := c.isDone()
 	if !done {
-		c.set(flagMembers)
 		x := c.more()
 		n.more, x.nodes = x.nodes, n
 	}

@@ -188,7 +188,7 @@ func (c *Call) hook() {
 	} else {
 		stop := context.AfterFunc(parent, c.parentEnded)
 		unhook = func() { stop() }
-		if a, ok := parent.Value(anchorKey{}).(anchor); ok && a.call != nil {
+		if a := anchorOf(parent); a.call != nil {
 			// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
 			k := new(kid)
 			a.call.addKid(k)
@@ -349,13 +349,26 @@ type anchor struct {
 	sets *link
 }
 
+// anchorOf returns what ctx knows.
+func anchorOf(ctx context.Context) anchor {
+	switch ctx := ctx.(type) {
+	case *callContext:
+		return anchor{(*Call)(ctx), ctx.sets}
+	case *groupContext:
+		return ctx.known
+	}
+	switch known := ctx.Value(anchorKey{}).(type) { // pointers: they cost no allocation
+	case *Call:
+		return anchor{known, known.sets}
+	case *anchor:
+		return *known
+	}
+	return anchor{}
+}
+
 // inherit takes over what ctx knows.
 func (c *Call) inherit(ctx context.Context) {
-	if up, ok := ctx.(*callContext); ok {
-		c.sets = (*Call)(up).sets
-	} else if a, ok := ctx.Value(anchorKey{}).(anchor); ok {
-		c.sets = a.sets
-	}
+	c.sets = anchorOf(ctx).sets
 	if labelsIn(ctx) {
 		c.set(flagLabels)
 	}
@@ -367,6 +380,5 @@ func CurrentCall(ctx context.Context) *Call {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	a, _ := ctx.Value(anchorKey{}).(anchor)
-	return a.call
+	return anchorOf(ctx).call
 }

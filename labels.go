@@ -7,8 +7,11 @@ import (
 
 // labelsIn reports whether ctx carries profile labels.
 func labelsIn(ctx context.Context) bool {
-	if up, ok := ctx.(*callContext); ok {
-		return (*Call)(up).has(flagLabels)
+	switch ctx := ctx.(type) {
+	case *callContext:
+		return (*Call)(ctx).has(flagLabels)
+	case *groupContext:
+		return ctx.labels
 	}
 	if ctx == context.Background() {
 		return false

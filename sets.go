@@ -94,11 +94,15 @@ func (c *Call) join() {
 		c.mu.Unlock()
 		return
 	}
-	c.set(flagJoined | flagMembers)
-	x := c.more()
+	c.set(flagJoined)
+	x, own := c.moreOfMember()
 	var cause error // of a group that is cancelled already
 	for l := c.sets; l != nil; l = l.up {
-		n := &linkNode{c: c, group: l.group, more: x.nodes}
+		n := own
+		if own = nil; n == nil {
+			n = new(linkNode)
+		}
+		n.c, n.group, n.more = c, l.group, x.nodes
 		l.set.lock.Lock()
 		g := l.group
 		if g != nil && g.closed {
@@ -124,6 +128,19 @@ func (c *Call) join() {
 	}
 }
 
+// moreOfMember is more, with a node for the first set if there was none: both are one allocation.
+func (c *Call) moreOfMember() (*callMore, *linkNode) {
+	if x := c.x.Load(); x != nil {
+		return x, nil
+	}
+	m := new(struct {
+		callMore
+		linkNode
+	})
+	c.x.Store(&m.callMore)
+	return &m.callMore, &m.linkNode
+}
+
 // memberOf reports whether c, which is not done, is in g. It needs mu.
 func (c *Call) memberOf(g *Group) bool {
 	if x := c.x.Load(); x != nil {
@@ -136,17 +153,7 @@ func (c *Call) memberOf(g *Group) bool {
 	return false
 }
 
-// left tells c's sets that it has ended.
-func (c *Call) left() {
-	c.mu.Lock()
-	x := c.more()
-	nodes := x.nodes
-	x.nodes = nil
-	c.mu.Unlock()
-	nodes.leave()
-}
-
-// leave takes the call out of each set, also if a function of another member ends the goroutine meanwhile.
+// leave takes the call, which has ended, out of each set, also if a function of another member ends the goroutine meanwhile.
 func (n *linkNode) leave() {
 	if n == nil {
 		return
@@ -180,7 +187,7 @@ func Track(ctx context.Context) (context.Context, *Tracker) {
 	}
 	t := new(Tracker)
 	t.set.lock = &t.mu
-	up, _ := ctx.Value(anchorKey{}).(anchor)
+	up := anchorOf(ctx)
 	return &anchorContext{ctx, anchor{up.call, &link{set: &t.set, up: up.sets}}}, t
 }
 
@@ -197,7 +204,7 @@ func Detach(ctx context.Context) context.Context {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	up, _ := ctx.Value(anchorKey{}).(anchor)
+	up := anchorOf(ctx)
 	return &anchorContext{context.WithoutCancel(ctx), anchor{up.call, nil}}
 }
 
@@ -209,7 +216,7 @@ type anchorContext struct {
 
 func (ac *anchorContext) Value(key any) any {
 	if key == (anchorKey{}) {
-		return ac.known
+		return &ac.known
 	}
 	return ac.Context.Value(key)
 }
