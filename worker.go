@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/ccall"
 	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
@@ -44,6 +45,9 @@ func (p *Pool) start(it item) {
 	w.fb.w = w
 	p.hired++
 	p.all[w] = p.hired
+	if len(p.all) >= ccall.Many {
+		ccall.Threads()
+	}
 	w.give(it)
 	if p.o.Threads {
 		thread.Go(w.main)

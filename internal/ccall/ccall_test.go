@@ -1,14 +1,21 @@
 package ccall
 
 import (
+	"iter"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 )
 
 // The callbacks themselves need C: they are tested in internal/ccalltest, a module of its own.
 
 func seen() (n int) {
-	known.Range(func(any, any) bool { n++; return true })
+	for i := range others {
+		if others[i].Load() != 0 {
+			n++
+		}
+	}
 	return n
 }
 
@@ -24,9 +31,9 @@ func below(n int, f func() bool) bool {
 	return yes
 }
 
-// Every walk leaves what it has met in known, so an empty known proves that there was none.
+// Every walk leaves what it has met in others, so where nothing new is there, there was none.
 func TestS40_NothingIsWalkedWithoutACCall(t *testing.T) {
-	if runtime.NumCgoCall() > atStart {
+	if runtime.NumCgoCall() > atStart || walks.Load() {
 		t.Skip("this program has made C calls (net or os/user do, in some builds)")
 	}
 	before := seen()
@@ -43,21 +50,73 @@ func TestS40_NothingIsWalkedWithoutACCall(t *testing.T) {
 	}
 }
 
-func TestWalkOfAnyDepthEnds(t *testing.T) {
-	for _, depth := range []int{0, 1, 50, 58, 59, 60, 61, 62, 63, 64, 65, 127, 128, 129, 1000} {
-		if below(depth, onStack) {
-			t.Errorf("%d frames deep: a callback's frame was seen where there is none", depth)
+func TestALookOfAnyDepthEnds(t *testing.T) {
+	for _, way := range []struct {
+		name string
+		look func() bool
+	}{{"by frame pointers", onStack}, {"by the runtime", walk}} {
+		for _, depth := range []int{0, 1, 10, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 50, 58, 59, 60, 61, 62, 63, 64, 65, 127, 128, 129, 270, 280, 1000} {
+			if below(depth, way.look) {
+				t.Errorf("%s, %d frames deep: a callback's frame was seen where there is none", way.name, depth)
+			}
 		}
 	}
 	if seen() == 0 {
-		t.Error("a walk leaves nothing in known")
+		t.Error("they leave nothing in others")
 	}
 }
 
-func TestWalkAllocatesNothingOnceTheFramesAreKnown(t *testing.T) {
-	onStack()
-	if allocs := testing.AllocsPerRun(100, func() { onStack() }); allocs > 0 {
-		t.Errorf("%v allocations", allocs)
+func TestALookAllocatesNothing(t *testing.T) {
+	for _, look := range []func() bool{onStack, walk} {
+		if allocs := testing.AllocsPerRun(100, func() { look() }); allocs > 0 {
+			t.Errorf("%v allocations", allocs)
+		}
+	}
+}
+
+// The frame pointers name the functions that runtime.Callers names, in their order, and lead to where the goroutine begins.
+func TestFramePointersLeadToTheBeginning(t *testing.T) {
+	if !cheap {
+		t.Skip("this processor's frames are not followed")
+	}
+	check := func() bool {
+		pcs, want := make([]uintptr, 300), make([]uintptr, 300)
+		pcs, want = pcs[:frames(&pcs[0], len(pcs), 0)], want[:runtime.Callers(1, want)]
+		for _, skip := range []int{0, 1, len(pcs) / 2, len(pcs) - 1} {
+			rest := make([]uintptr, 300)
+			if rest = rest[:frames(&rest[0], len(rest), skip)]; len(rest) != len(pcs)-skip || rest[len(rest)-1] != pcs[len(pcs)-1] {
+				t.Errorf("all are %d, but for the first %d there are %d", len(pcs), skip, len(rest))
+			}
+		}
+		// runtime.Callers also names functions that were inlined into others, and does not name those of the compiler's own.
+		at := 0
+		for _, pc := range pcs {
+			name := runtime.FuncForPC(pc - 1).Name()
+			if strings.Contains(name, ".gowrap") {
+				continue
+			}
+			for at < len(want) && runtime.FuncForPC(want[at]-1).Name() != name {
+				at++
+			}
+			if at == len(want) {
+				t.Errorf("%s is not among the callers, or not in its order", name)
+				break
+			}
+			at++
+		}
+		if _, all := judge(pcs); !all {
+			t.Errorf("the last is %s", runtime.FuncForPC(pcs[len(pcs)-1]-1).Name())
+		}
+		return false
+	}
+	for _, depth := range []int{0, 1, 200} {
+		below(depth, check)
+		done := make(chan bool)
+		go func() { done <- below(depth, check) }()
+		<-done
+		next, stop := iter.Pull(func(yield func(bool) bool) { yield(below(depth, check)) })
+		next()
+		stop()
 	}
 }
 
@@ -73,16 +132,16 @@ func TestOtherFramesAreNoCallbacks(t *testing.T) {
 }
 
 func BenchmarkInside(b *testing.B) {
-	for b.Loop() {
-		Inside()
-	}
-}
-
-func BenchmarkWalk(b *testing.B) {
-	below(20, func() bool {
-		for b.Loop() {
-			onStack()
+	for name, look := range map[string]func() bool{"count": Inside, "frame pointers": onStack, "runtime": walk} {
+		for _, depth := range []int{5, 20, 100} {
+			b.Run(name+"/"+strconv.Itoa(depth), func(b *testing.B) {
+				below(depth, func() bool {
+					for b.Loop() {
+						look()
+					}
+					return false
+				})
+			})
 		}
-		return false
-	})
+	}
 }
