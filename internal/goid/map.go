@@ -140,19 +140,37 @@ func (m *Map[V]) rebuild(old *table[V]) *table[V] {
 	for live := old.live(); 1<<bits < 4*(live+1); {
 		bits++
 	}
-	t := &table[V]{shift: 64 - bits, slots: make([]slot[V], 1<<bits)}
-	m.used = 0
-	if old != nil {
-		for i := range old.slots {
-			o := &old.slots[i]
-			if v := o.val.Load(); v != nil {
-				s := t.find(o.key.Load())
-				s.key.Store(o.key.Load())
-				s.val.Store(v)
-				m.used++
-			}
-		}
+	t, used := copied(old, bits)
+	for t == nil {
+		bits++
+		t, used = copied(old, bits)
 	}
+	m.used = used
 	m.table.Store(t)
 	return t
+}
+
+// copied returns a table of 1<<bits slots with what is live in old, and how much that is; nil: more than half of them would be in use. Goroutines
+// come back to old meanwhile, so it may be any number more than were counted before; a table without a free slot would be
+// searched for ever.
+func copied[V any](old *table[V], bits uint) (t *table[V], used int) {
+	t = &table[V]{shift: 64 - bits, slots: make([]slot[V], 1<<bits)}
+	if old == nil {
+		return t, 0
+	}
+	for i := range old.slots {
+		o := &old.slots[i]
+		v := o.val.Load()
+		if v == nil {
+			continue
+		}
+		if used++; used > len(t.slots)/2 {
+			return nil, 0
+		}
+		k := o.key.Load()
+		s := t.find(k)
+		s.key.Store(k)
+		s.val.Store(v)
+	}
+	return t, used
 }
