@@ -607,6 +607,36 @@ func TestS18_EveryWaitInsideEndsWhenTheCallIsCancelled(t *testing.T) {
 	}
 }
 
+func TestS18_AWaitWithoutTheContextGoesOnWhenTheCallIsCancelled(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		var first, second hop.Event
+		ended := make(chan error, 1)
+		p := hop.Go(bg, on, func(ctx context.Context) (int, error) {
+			if err := first.Wait(ctx); err != nil {
+				return 0, err
+			}
+			ended <- second.Wait(context.WithoutCancel(ctx)) // the wait before was bound to ctx
+			return 0, nil
+		})
+		synctest.Wait()
+		first.Set()
+		synctest.Wait()
+		wantState(t, p.Call(), hop.Waiting)
+		p.Cancel(nil)
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Fatalf("the cancel has ended it: %v", err)
+		default:
+		}
+		second.Set()
+		if err := recv(t, "the wait's end", ended); err != nil {
+			t.Error(err)
+		}
+		wantCancelled(t, waitErr(t, p))
+	})
+}
+
 func TestS18_TheCancelOfACallReachesTheCallsItMade(t *testing.T) {
 	everywhere(t, func(t *testing.T, on hop.Portal) {
 		started, inner := make(chan struct{}), make(chan *hop.Pending[int], 1)

@@ -1,6 +1,10 @@
 package hop
 
-import "testing"
+import (
+	"context"
+	"testing"
+	"time"
+)
 
 // A place where calls take long is tried seldom; one answer in time, and it is tried each time again.
 func TestHope(t *testing.T) {
@@ -20,13 +24,33 @@ func TestHope(t *testing.T) {
 	if got := tries(vainTries, false); got != vainTries {
 		t.Errorf("given up after %d of %d", got, vainTries)
 	}
-	if got := tries(10*retryEvery, false); got != 10 {
-		t.Errorf("tried %d times of %d, want each %dth", got, 10*retryEvery, retryEvery)
+	if got := tries(100*retryEvery, false); got != 100 {
+		t.Errorf("tried %d times of %d, want each %dth", got, 100*retryEvery, retryEvery)
 	}
-	for !h.mayTry() {
+	for n := 1; !h.mayTry(); n++ {
+		if n == retryEvery {
+			t.Fatal("not tried again")
+		}
 	}
 	h.tried(true)
 	if got := tries(100, true); got != 100 {
 		t.Errorf("tried %d times of 100 after one that was of use", got)
+	}
+}
+
+// Waits that have to block all the same are counted, and soon most of them do not try.
+func TestHopeOfALoop(t *testing.T) {
+	l := NewLoop(nil)
+	defer l.Close()
+	end := make(chan struct{})
+	defer close(end)
+	p := Go(context.Background(), l, func(context.Context) (int, error) { <-end; return 0, nil })
+	for n := uint32(1); n <= 2*vainTries; n++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		p.Wait(ctx)
+		cancel()
+		if got := l.hope.vain.Load(); got != n {
+			t.Fatalf("%d after %d waits", got, n)
+		}
 	}
 }

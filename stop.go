@@ -170,6 +170,7 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 // suspended ones on the loop. A task that is about to wait, and then does not, or that is resumed before stopWaits, cancels
 // its own when it sees cutting: it is set before the look at the tasks here, and seen after the task's wait has ended, so one of the two finds them.
 func (l *Loop) cancelAll() {
+	turn.Race(l.s)
 	l.s.cutting.Store(true)
 	l.s.closing.Store(true)
 	defer l.s.send(stopWaits{}, internal)

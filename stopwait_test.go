@@ -6,6 +6,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,4 +184,97 @@ func TestS25_ACallOfACallThatIsDoneIsStillOfTheOneAboveIt(t *testing.T) {
 	if err := recv(t, "Shutdown", stopped); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestS25_ATaskThatIsWokenWhileItsLoopIsClosedIsCancelled(t *testing.T) {
+	// Its wait ends after Close has looked for tasks that do not wait, and before the loop looks for those that do; then it waits for
+	// nothing but its context, and keeps the loop.
+	l := newLoop(t, nil)
+	g := newGate(t)
+	var e hop.Event
+	cause := make(chan error, 1)
+	task := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		err := e.Wait(ctx)
+		select {
+		case <-ctx.Done():
+		case <-g.ch:
+		}
+		cause <- context.Cause(ctx)
+		return 0, err
+	})
+	untilWaiting(t, task.Call())
+	in := make(chan struct{})
+	hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		hop.Sleep(ctx, time.Nanosecond)                            // from now on it is not among what the loop took last
+		hop.NewPromise[int](ctx).OnCancel(func(error) { e.Set() }) // Close calls it, when it cancels this call
+		close(in)
+		<-ctx.Done()
+		return 0, nil
+	})
+	recv(t, "the call that keeps the loop", in)
+	within(t, patience, "Close", func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	wantIs(t, recv(t, "the task's cause", cause), hop.ErrStopped)
+}
+
+// An askedContext says when a wait with it is looked at, and holds that up until it may go on.
+type askedContext struct {
+	context.Context
+	waiter *hop.Call
+	once   sync.Once
+	asked  chan struct{}
+	goOn   chan struct{}
+}
+
+func (c *askedContext) Err() error {
+	if c.waiter.State() == hop.Waiting {
+		c.once.Do(func() {
+			close(c.asked)
+			<-c.goOn
+		})
+	}
+	return c.Context.Err()
+}
+
+func TestS25_ATaskWhoseWaitIsRefusedWhileItsLoopIsClosedIsCancelled(t *testing.T) {
+	// Close looks while it seems to wait; then it waits for nothing but its context, and keeps the loop.
+	l := newLoop(t, nil)
+	g := newGate(t)
+	asked, goOn, refused := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var e hop.Event
+	other := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		hop.NewPromise[int](ctx).OnCancel(func(error) { // Close calls it, when it cancels this call
+			close(goOn)
+			recv(t, "the refusal", refused)
+		})
+		return 0, e.Wait(ctx)
+	})
+	untilWaiting(t, other.Call())
+	mine := make(chan *hop.Pending[int], 1)
+	cause := make(chan error, 1)
+	mine <- hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		self := <-mine
+		hop.Sleep(ctx, time.Nanosecond) // from now on it is not among what the loop took last
+		e.Set()                         // the other has its turn after this one
+		inner, cancel := context.WithCancel(ctx)
+		defer cancel()
+		_, err := self.Wait(&askedContext{Context: inner, waiter: self.Call(), asked: asked, goOn: goOn})
+		close(refused)
+		select {
+		case <-ctx.Done():
+		case <-g.ch:
+		}
+		cause <- context.Cause(ctx)
+		return 0, err
+	})
+	recv(t, "the wait", asked)
+	within(t, patience, "Close", func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	wantIs(t, recv(t, "the task's cause", cause), hop.ErrStopped)
 }

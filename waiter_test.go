@@ -356,3 +356,25 @@ func TestWaiter_TwoLoopsThatSetEachOthersEventsDoNotDeadlock(t *testing.T) {
 		must(t, b)
 	}
 }
+
+func TestWaiter_ARefusedWaitKeepsWhatWasSubmitted(t *testing.T) {
+	w := hop.NewWaiter()
+	mine := make(chan *hop.Pending[int], 1)
+	refused := make(chan struct{})
+	kept := hop.Go(bg, w, value(7))
+	p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		wantIs(t, w.Wait(ctx, (<-mine).Call()), hop.ErrDeadlock)
+		close(refused)
+		return kept.Wait(ctx)
+	})
+	mine <- p
+	recv(t, "the refusal", refused)
+	within(t, patience, "Wait", func() {
+		if err := w.Wait(bg, p.Call()); err != nil {
+			t.Error(err)
+		}
+	})
+	if v := must(t, p); v != 7 {
+		t.Errorf("got %d, want 7", v)
+	}
+}

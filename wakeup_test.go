@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -37,42 +38,27 @@ func TestS39_AnInlineCallOnTheHostWakesATask(t *testing.T) {
 
 // Close comes while a task goes from one wait that is refused, or over at once, to the next, and never blocks: it is cancelled all the same.
 func TestS25_CloseCancelsATaskThatNeverComesToBlock(t *testing.T) {
-	limiter := hop.NewLimiter(1)
-	for name, step := range map[string]func(ctx context.Context, self *hop.Pending[int]){
-		"a refused wait": func(ctx context.Context, self *hop.Pending[int]) { self.Wait(ctx) },
-		"a limiter": func(ctx context.Context, _ *hop.Pending[int]) {
-			if limiter.Acquire(ctx) == nil {
-				limiter.Release()
+	for range 50 {
+		l := hop.NewLoop(nil)
+		mine := make(chan *hop.Pending[int], 1)
+		var steps atomic.Int64
+		var quit atomic.Bool
+		p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+			self := <-mine
+			hop.Sleep(ctx, time.Nanosecond) // from now on it is not among what the loop took last
+			for ctx.Err() == nil && !quit.Load() {
+				self.Wait(ctx) // which is refused
+				steps.Add(1)
+				if wasm {
+					runtime.Gosched() // nothing else takes the one thread from it
+				}
 			}
-		},
-		"a group": func(ctx context.Context, _ *hop.Pending[int]) {
-			hop.WithGroup(ctx, nil, func(context.Context) error { return nil })
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for range 50 {
-				l := hop.NewLoop(nil)
-				mine := make(chan *hop.Pending[int], 1)
-				var steps atomic.Int64
-				var quit atomic.Bool
-				p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
-					self := <-mine
-					hop.Sleep(ctx, time.Nanosecond) // from now on it is not among what the loop took last
-					for ctx.Err() == nil && !quit.Load() {
-						step(ctx, self)
-						steps.Add(1)
-						if wasm {
-							runtime.Gosched() // nothing else takes the one thread from it
-						}
-					}
-					return 0, nil
-				})
-				mine <- p
-				eventually(t, "the task's first steps", func() bool { return steps.Load() > 3 })
-				t.Cleanup(func() { quit.Store(true) })
-				within(t, patience, "Close", func() { l.Close() })
-			}
+			return 0, nil
 		})
+		mine <- p
+		eventually(t, "the task's first steps", func() bool { return steps.Load() > 3 })
+		t.Cleanup(func() { quit.Store(true) })
+		within(t, patience, "Close", func() { l.Close() })
 	}
 }
 
@@ -128,7 +114,9 @@ func TestAnIdlePlaceKeepsNoCall(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				e.Set()
+				if err := p.Post(e.Set); err != nil { // there is one place: it runs when the other waits
+					t.Fatal(err)
+				}
 			}()
 			if err := recv(t, "the posted function", done); err != nil {
 				t.Error(err)
@@ -177,4 +165,67 @@ func TestS4_AWaiterWithSomethingToRunIsRefusedToo(t *testing.T) {
 	if err := waitErr(t, p); !errors.Is(err, hop.ErrDeadlock) {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// Of all that a loop has suspended, idle or below, the report is of the one that keeps it, wherever it stands in the dump: they take
+// turns at it.
+func TestS28_TheOneThatStallsIsReportedAmongOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		host := newForeignLoop(t) // each of whose ticks begins with nothing resumed
+		l := newLoop(t, &hop.LoopOptions{Host: host, StallAfter: time.Second, Logger: j.logger()})
+		task := func(name string) (wake *hop.Event, p *hop.Pending[int]) {
+			wake = new(hop.Event)
+			p = hop.Go(bg, l, func(ctx context.Context) (int, error) {
+				if err := wake.Wait(ctx); err != nil {
+					return 0, err
+				}
+				next, stop := iter.Pull(func(yield func(int) bool) {
+					if strings.HasPrefix(name, "sluggish") {
+						time.Sleep(3 * time.Second)
+					}
+				})
+				defer stop()
+				next()
+				return 1, nil
+			}, hop.Name(name))
+			synctest.Wait()
+			return wake, p
+		}
+		reports := 0
+		check := func(what string, p *hop.Pending[int]) {
+			t.Helper()
+			must(t, p)
+			synctest.Wait()
+			lines := j.lines("keeps its loop")
+			if len(lines) != reports+1 {
+				t.Fatalf("%s: %d reports, want one more than %d", what, len(lines), reports)
+			}
+			if line := lines[reports]; !strings.Contains(line, p.Call().Name()) || !strings.Contains(line, "(*coro).main") {
+				t.Errorf("%s: the report is not of %v: %s", what, p.Call(), line)
+			}
+			reports++
+		}
+		for range 2 { // the second time with each other's coroutines
+			a, pa := task("sluggish a")
+			b, pb := task("sluggish b")
+			a.Set()
+			check("the other is suspended", pa)
+			b.Set()
+			check("the other is idle", pb)
+			d, pd := task("diligent")
+			c, pc := task("sluggish c")
+			d.Set()
+			must(t, pd)
+			c.Set()
+			check("the other is idle", pc)
+			e, pe := task("sluggish e")
+			busy := make(chan struct{})
+			host.Post(func() { <-busy })
+			hop.Go(bg, l, value(1)) // one coroutine runs this, and then resumes the other
+			e.Set()
+			close(busy)
+			check("the other is below", pe)
+		}
+	})
 }

@@ -2,7 +2,9 @@ package goid
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // While a table is made anew, goroutines whose identities it has come back without the lock: however many, the new one has room for them.
@@ -28,40 +30,46 @@ func TestATableIsNeverFull(t *testing.T) {
 	}
 }
 
-// Bursts of goroutines come and go, each with its own value, while tables are made: the burst is counted before it has begun.
-func TestBurstsWhileTablesAreMade(t *testing.T) {
-	var m Map[int]
-	burst := func(n int) {
-		var here, gone sync.WaitGroup
-		leave := make(chan struct{})
-		here.Add(n)
-		for range n {
-			gone.Go(func() {
-				me, v := Self(), new(int)
-				for range 3 {
-					m.Store(me, v)
-					if m.Load(me) != v {
-						t.Error("another's value, or none")
-					}
-					m.Delete(me)
-				}
-				m.Store(me, v)
-				here.Done()
-				<-leave
-				if m.Load(me) != v {
-					t.Error("another's value, or none, after the others")
-				}
-				m.Delete(me)
+// Goroutines come back, without the lock, to a table of dead ones while it is made anew: the new one has room for them too.
+func TestGoroutinesThatComeBackWhileTheTableIsMadeAnew(t *testing.T) {
+	const bits, back = 20, 2000
+	for range 20 {
+		var m Map[int]
+		old := &table[int]{shift: 64 - bits, slots: make([]slot[int], 1<<bits)}
+		m.table.Store(old)
+		var keys []uintptr // of those who come back: all at the table's beginning, which is counted first
+		k := uintptr(0)
+		for len(keys) < back {
+			if k++; old.hash(k) < 4*back {
+				old.find(k).key.Store(k)
+				keys = append(keys, k)
+			}
+		}
+		m.used = 1 << (bits - 1) // as if there were as many dead ones
+		v := 1
+		var gone atomic.Int64
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for _, k := range keys {
+			all.Go(func() {
+				<-begin
+				m.Store(k, &v)
+				gone.Add(1)
 			})
 		}
-		here.Wait()
-		close(leave)
-		gone.Wait()
-	}
-	for i := range 30 {
-		burst(10 + i%3*1000)
-	}
-	if n := m.Len(); n != 0 {
-		t.Errorf("%d are left", n)
+		all.Go(func() {
+			close(begin)
+			m.Store(k+1, &v) // for which there is no room
+		})
+		done := make(chan struct{})
+		go func() { defer close(done); all.Wait() }()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%d of %d have come back", gone.Load(), back)
+		}
+		if n := m.Len(); n != back+1 {
+			t.Errorf("%d entries, want %d", n, back+1)
+		}
 	}
 }

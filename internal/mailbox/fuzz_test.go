@@ -15,6 +15,8 @@ func FuzzBox(f *testing.F) {
 	f.Add([]byte{0xf8, 0xf8, 0xf8, 3, 0xfa, 0xf8, 3, 0xfa, 6, 7})
 	f.Add([]byte{0x10, 0x0d, 0x10, 0x00, 4, 5, 0x06, 0x00, 0x10})
 	f.Add([]byte{0, 5 | 4<<3, 3, 5 | 4<<3, 0, 7, 5 | 4<<3, 2, 7})
+	f.Add([]byte{4, 0, 3, 3, 0})
+	f.Add([]byte{0x80, 3, 0x80, 0xff})
 	f.Add(slices.Repeat([]byte{0xf8, 0x1a, 3, 0x7a, 4}, 60))
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		if len(ops) > 2000 {

@@ -1,8 +1,10 @@
 package mailbox_test
 
 import (
+	"runtime"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/gohop/hop/internal/mailbox"
 )
@@ -129,6 +131,52 @@ func TestEachShowsTheBatchAndTheRest(t *testing.T) {
 	if sum != 6 {
 		t.Errorf("sum %d, want 6", sum)
 	}
+}
+
+func TestWhatWasReadIsNotKept(t *testing.T) {
+	var box mailbox.Box[*[64]byte]
+	for round := range 3 { // the batches begin at different slots: one lies across the end of the ring
+		var kept []weak.Pointer[[64]byte]
+		for range 10 {
+			v := new([64]byte)
+			kept = append(kept, weak.Make(v))
+			box.Push(v, 0)
+		}
+		for box.Refill() {
+			for _, ok := box.Next(); ok; _, ok = box.Next() {
+			}
+		}
+		runtime.GC()
+		for i, p := range kept {
+			if p.Value() != nil {
+				t.Errorf("round %d: message %d is kept", round, i)
+			}
+		}
+	}
+	runtime.KeepAlive(&box)
+}
+
+func TestABurstGivesItsMemoryBack(t *testing.T) {
+	const n, most = 2000, 1 << 20
+	var box mailbox.Box[[4096]byte]
+	held := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	for range n {
+		box.Push([4096]byte{}, 0)
+	}
+	for box.Refill() {
+		for _, ok := box.Next(); ok; _, ok = box.Next() {
+		}
+	}
+	if after := held(); after > before+most {
+		t.Errorf("%d bytes are held after a burst, before %d", after, before)
+	}
+	runtime.KeepAlive(&box)
 }
 
 func BenchmarkPushAndTake(b *testing.B) {
