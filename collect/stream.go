@@ -17,10 +17,10 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync"
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
 )
 
@@ -56,7 +56,7 @@ type stream[T any] struct {
 	batch []*entry[T] // was ready, and is yielded first: batch[next:]
 	next  int
 
-	mu    sync.Mutex
+	mu    turn.Mutex
 	ready []*entry[T] // shared: finished after those
 	awake *hop.Event  // shared: set by the next that is ready; nil unless the consumer sleeps
 }
