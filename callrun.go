@@ -215,8 +215,8 @@ func (c *Call) finishLocked(state State, err error) {
 	x := c.x.Load()
 	c.move(state)
 	var sets *linkNode
-	var last []waitlist.Waiter
-	if x != nil && x.onDone != nil {
+	var last waitlist.Chain
+	if x != nil && (x.onDone != nil || x.nodes != nil) {
 		last = c.takeWatchers()
 	}
 	c.waiters.WakeAll()
@@ -241,7 +241,7 @@ func (c *Call) finishLocked(state State, err error) {
 		c.impl.delay().drop()
 	}
 	switch {
-	case fs != nil:
+	case fs != nil || !last.Empty():
 		c.tell(sets, fs, last)
 	case sets != nil:
 		sets.leave()
@@ -250,12 +250,8 @@ func (c *Call) finishLocked(state State, err error) {
 
 // tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function
 // of those before ends the goroutine.
-func (c *Call) tell(sets *linkNode, fs *doneFunc, last []waitlist.Waiter) {
-	defer func() {
-		for _, w := range last {
-			w.Wake()
-		}
-	}()
+func (c *Call) tell(sets *linkNode, fs *doneFunc, last waitlist.Chain) {
+	defer last.WakeAll()
 	defer c.runDone(fs)
 	sets.leave()
 }

@@ -224,7 +224,7 @@ func (cc *callContext) Value(key any) any {
 	c := (*Call)(cc)
 	switch key {
 	case anchorKey{}:
-		return c
+		return cc // and no *Call, which other contexts could answer with too
 	case originKey{}:
 		if p := c.origin(); p != nil {
 			return p

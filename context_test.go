@@ -578,3 +578,28 @@ func TestS38_APlaceFirstUsedInsideALabelledCallDoesNotKeepItsLabels(t *testing.T
 		})
 	}
 }
+
+// A context that answers every key with one value of its own is not taken for one of hop's.
+type answersAll struct {
+	context.Context
+	answer any
+}
+
+func (c answersAll) Value(any) any { return c.answer }
+
+func TestAContextOfAnothersThatAnswersEveryKey(t *testing.T) {
+	p := hop.NewPromise[int](bg)
+	defer p.Resolve(1)
+	for name, answer := range map[string]any{"no call": (*hop.Call)(nil), "a call": p.Pending().Call(), "text": "x", "nil": nil} {
+		ctx := answersAll{bg, answer}
+		if c := hop.CurrentCall(ctx); c != nil {
+			t.Errorf("%s: the current call is %v", name, c)
+		}
+		if g := hop.CurrentGroup(ctx); g != nil {
+			t.Errorf("%s: there is a group", name)
+		}
+		if v := must(t, hop.Go(ctx, hop.Goroutines, value(1))); v != 1 {
+			t.Errorf("%s: got %d", name, v)
+		}
+	}
+}

@@ -44,6 +44,8 @@ type Group struct {
 	failed   bool  // because a member or f failed
 	closed   bool
 	waiters  waitlist.List
+	ended    bool          // the context has ended, and ends is told
+	ends     waitlist.List // tasks that wait with the context: so they need no context.AfterFunc
 	limiting groupLimit
 }
 
@@ -67,7 +69,8 @@ func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.
 // waited for, and the error is ctx's too. If f panics, the members are cancelled and waited for, then the panic goes on. A
 // group inside a group: its calls belong to both. [Detach] leaves them.
 //
-// A member costs 160 bytes and about 0.2 µs more than a call without a group, for each group that it is in.
+// A member costs 160 bytes and about 0.15 µs more than a call without a group, and for each further group that it is in 48 bytes and less than 0.1 µs.
+// A wait of a task with the group's ctx costs 48 bytes.
 //
 // Errors of its own: those of a wait, ErrDeadlock when a member waits for the caller; then the members are cancelled.
 //
@@ -138,6 +141,7 @@ func (g *Group) follow(ctx context.Context) (stop func()) {
 			timer.Stop()
 		}
 		g.end(errGroupOver)
+		g.tellEnds()
 	}
 }
 
@@ -290,7 +294,32 @@ func (g *Group) cancel(cause error, failed bool) {
 	members := g.set.calls()
 	g.mu.Unlock()
 	g.end(cause)
+	g.tellEnds()
 	forEach(members, func(c *Call) { c.Cancel(cause) })
+}
+
+// tellEnds tells those who wait with the group's context that it has ended. If it has by the end of the context above, cancel is on its way.
+func (g *Group) tellEnds() {
+	g.mu.Lock()
+	g.ended = true
+	g.ends.WakeAll()
+	g.mu.Unlock()
+}
+
+func (g *Group) addEnd(n *endNode) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		n.Wake()
+		return
+	}
+	g.ends.Add(&n.node, n)
+}
+
+func (g *Group) dropEnd(n *endNode) {
+	g.mu.Lock()
+	g.ends.Remove(&n.node)
+	g.mu.Unlock()
 }
 
 // fail ends the others because of err, or of f.

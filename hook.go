@@ -358,8 +358,8 @@ func anchorOf(ctx context.Context) anchor {
 		return ctx.known
 	}
 	switch known := ctx.Value(anchorKey{}).(type) { // pointers: they cost no allocation
-	case *Call:
-		return anchor{known, known.sets}
+	case *callContext:
+		return anchor{(*Call)(known), known.sets}
 	case *anchor:
 		return *known
 	}

@@ -249,9 +249,24 @@ func (w *wait) blockHere(ctx context.Context) {
 // suspendUnder suspends the task until it is resumed, or ctx ends.
 func (w *wait) suspendUnder(ctx context.Context) {
 	seq := w.seq()
-	defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
+	if gc, ok := ctx.(*groupContext); ok {
+		n := &endNode{w: w, seq: seq}
+		gc.g.addEnd(n)
+		defer gc.g.dropEnd(n)
+	} else {
+		defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
+	}
 	w.co.s.suspend(w.co)
 }
+
+// An endNode is the place of a wait in the list of those that end with a group's context.
+type endNode struct {
+	node waitlist.Node
+	w    *wait
+	seq  uint64
+}
+
+func (n *endNode) Wake() bool { return n.w.wakeAs(n.seq, ended) }
 
 // bind has the wait end with ctx, if ctx is that of a call that the goroutine runs. This, the usual case, costs no registration:
 // the call's cancel looks here.
@@ -384,13 +399,18 @@ func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 
 // limitTo notes, for the search for deadlocks, what else ends the wait.
 func (w *wait) limitTo(ctx context.Context) {
-	if c, ok := ctx.(*callContext); ok {
+	switch c := ctx.(type) {
+	case *callContext:
 		if w.bound.Load() != (*Call)(c) {
 			w.bound.Store((*Call)(c))
 		}
-	} else if ctx.Done() != nil {
-		limit := ctx // a copy: only this case pays for it
-		w.limit.Store(&limit)
+	case *groupContext:
+		w.limit.Store(&c.g.ctx)
+	default:
+		if ctx.Done() != nil {
+			limit := ctx // a copy: only this case pays for it
+			w.limit.Store(&limit)
+		}
 	}
 }
 

@@ -29,19 +29,12 @@ func (c *Call) addWatcher(n *waitlist.Node, w waitlist.Waiter) bool {
 	return true
 }
 
-// takeWatchers takes out of the list all that are no waits: they come after the functions of OnDone. It needs mu.
-func (c *Call) takeWatchers() (all []waitlist.Waiter) {
-	var waits waitlist.List
-	for !c.waiters.Empty() {
-		switch w := c.waiters.First().(type) {
-		case *wait:
-			waits.Add(&w.node, w)
-		default:
-			all = append(all, w)
-		}
-	}
-	c.waiters = waits
-	return all
+// takeWatchers takes out of the list all that are no waits: they come after the groups of the call, and the functions of OnDone. It needs mu.
+func (c *Call) takeWatchers() waitlist.Chain {
+	return c.waiters.TakeIf(func(w waitlist.Waiter) bool {
+		_, waits := w.(*wait)
+		return !waits
+	})
 }
 
 func (c *Call) dropWatcher(n *waitlist.Node) bool {

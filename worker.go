@@ -45,7 +45,7 @@ func (p *Pool) start(it item) {
 	w.fb.w = w
 	p.hired++
 	p.all[w] = p.hired
-	if len(p.all) >= ccall.Many {
+	if p.o.Threads && len(p.all) >= ccall.Many {
 		ccall.Threads()
 	}
 	w.give(it)

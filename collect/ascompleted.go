@@ -35,6 +35,9 @@ import (
 // It panics with a *hop.DeadlockError when one of calls is the very call that ranges, or, where one alone is left to wait
 // for, when that one waits for the call that ranges.
 //
+// Each call costs about 0.1 µs and 110 bytes while it is held, beside what it costs itself; calls that several iterators hold at once, or that
+// come twice, cost more.
+//
 // The iterator may be ranged over again, which pulls calls again; by several goroutines at once if calls may be. It
 // follows as_completed of async-kernel and asyncio.
 func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], opts ...Option) iter.Seq[*hop.Pending[T]] {
@@ -97,8 +100,8 @@ func (s *stream[T]) wait(ctx context.Context) error {
 		refuseCycle(err)
 		return noCallback(err)
 	}
-	e.late = !inside.Unwatch(e.p.Call(), &e.node)
-	s.push(e)
+	taken := inside.Unwatch(e.p.Call(), &e.node)
+	e.late = s.push(e) && !taken // it is ready by this, and Wake is still to come
 	return nil
 }
 

@@ -2,9 +2,12 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gohop/hop"
 )
@@ -88,6 +91,53 @@ func TestEntriesAreUsedAgain(t *testing.T) {
 	if len(seen) != 1 {
 		t.Errorf("%d entries for one call at a time", len(seen))
 	}
+}
+
+// That holds where the consumer waits for one call at a time, as for any.
+func TestEntriesAreUsedAgainByWhoWaitsForOne(t *testing.T) {
+	s := newStream()
+	seen := map[*entry[int]]bool{}
+	for i := range 1000 {
+		p := newPromise()
+		s.add(p.Pending())
+		seen[s.open.prev] = true
+		go p.Resolve(i)
+		if err := s.wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		wantNext(t, s, p.Pending())
+	}
+	if len(seen) != 1 {
+		t.Errorf("%d entries for one call at a time", len(seen))
+	}
+}
+
+// When a member is ready, its groups know of its end, though they take their time.
+func TestACallIsReadyAfterItsGroupsWereTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hop.WithGroup(t.Context(), nil, func(outer context.Context) error {
+			return hop.WithGroup(outer, &hop.GroupOptions{Shield: true}, func(inner context.Context) error {
+				p := hop.NewPromise[int](inner)
+				sibling := hop.NewPromise[int](outer) // the outer group, which is told last, cancels it
+				sibling.Pending().OnDone(func() { time.Sleep(time.Second) })
+				s := newStream()
+				s.add(p.Pending())
+				s.add(newPromise().Pending())
+				go p.Reject(errors.New("failed"))
+				if err := s.sleep(context.Background()); err != nil {
+					return err
+				}
+				wantNext(t, s, p.Pending())
+				for name, ctx := range map[string]context.Context{"outer": outer, "inner": inner} {
+					if !hop.CurrentGroup(ctx).Cancelled() {
+						t.Errorf("the %s group is not cancelled", name)
+					}
+				}
+				s.leave(context.Background(), true)
+				return nil
+			})
+		})
+	})
 }
 
 // Two streams that share calls: each yields each once, whoever has marked it, and whatever comes twice.

@@ -13,7 +13,7 @@ var StopLoop func(loop any, ctx context.Context) error
 // Who streams the ends of calls has, for each *hop.Call, a node in the list of those who wait for it. It is no wait: it keeps no goroutine and is
 // no edge of the wait graph.
 var (
-	// Watch has w.Wake called when the call ends, after the functions of OnDone, perhaps under the call's lock; false: it has ended.
+	// Watch has w.Wake called when the call ends, after its groups are told and the functions of OnDone have run, perhaps under the call's lock; false: it has ended.
 	Watch func(call any, n *waitlist.Node, w waitlist.Waiter) bool
 
 	// Unwatch takes the node back; false: w.Wake has been called, or will be.

@@ -65,6 +65,41 @@ func (l *List) WakeAll() {
 	}
 }
 
+// A Chain is Waiters that are in no list any more, but have not been woken.
+type Chain struct{ first *Node }
+
+// Empty reports whether nobody is in the chain.
+func (c Chain) Empty() bool { return c.first == nil }
+
+// WakeAll wakes all, in their order. No lock is needed.
+func (c Chain) WakeAll() {
+	for n := c.first; n != nil; {
+		next := n.prev // n may be used again once it has been woken
+		n.prev = nil
+		n.of.Wake()
+		n = next
+	}
+}
+
+// TakeIf takes out those for whom yes says so.
+func (l *List) TakeIf(yes func(Waiter) bool) (c Chain) {
+	if l.last == nil {
+		return c
+	}
+	end := &c.first
+	for n, last := l.last.next, l.last; ; {
+		at, next := n, n.next
+		if yes(at.of) {
+			l.Remove(at)
+			*end, end = at, &at.prev
+		}
+		if at == last {
+			return c
+		}
+		n = next
+	}
+}
+
 // All yields all, who is longest in first.
 func (l *List) All(yield func(Waiter) bool) {
 	if l.last == nil {

@@ -23,6 +23,7 @@ func (w *who) Wake() bool {
 func FuzzList(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 0x10, 0x20, 3, 0x11, 0x30})
 	f.Add([]byte{0, 0x10, 0, 0x20, 0, 1, 0x11, 0x10})
+	f.Add([]byte{0, 1, 2, 3, 0x41, 0x40, 0, 2, 0x40, 1, 0x41, 4, 0x30})
 	f.Fuzz(func(t *testing.T, deeds []byte) {
 		var l waitlist.List
 		var woken, want, model []int
@@ -64,6 +65,22 @@ func FuzzList(f *testing.F) {
 				l.WakeAll()
 				want = append(want, model...)
 				model = nil
+			case 4: // those with a name of the same kind, even or odd
+				chain := l.TakeIf(func(o waitlist.Waiter) bool { return o.(*who).name&1 == w.name&1 })
+				rest := slices.DeleteFunc(slices.Clone(model), func(name int) bool { return name&1 == w.name&1 })
+				if chain.Empty() != (len(rest) == len(model)) {
+					t.Fatalf("of %v nobody is taken: %v", model, chain.Empty())
+				}
+				for _, name := range model {
+					if name&1 == w.name&1 {
+						want = append(want, name)
+						if all[name].Listed() || l.Remove(&all[name].Node) {
+							t.Fatalf("%d was taken and is in the list", name)
+						}
+					}
+				}
+				chain.WakeAll()
+				model = rest
 			default:
 				most := int(deed >> 5) // the loop may be left early
 				var seen []int
