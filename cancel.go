@@ -178,11 +178,12 @@ func (x *callMore) endDone() {
 }
 
 // AfterFunc has f called when the context ends, on the goroutine that ends it: for package context, which starts one
-// for functions of users.
+// for functions of users. Package context holds a lock that f takes; so until AfterFunc returns f is not called here, though it is
+// here that the end may be seen.
 func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
-	defer turn.Quietly()() // package context holds a lock
+	defer turn.Quietly()()
 	c := (*Call)(cc)
-	k := &kid{f: f}
+	k := &kid{f: f, apart: true}
 	if cc.Err() != nil {
 		go f()
 		return func() bool { return false }
@@ -191,6 +192,11 @@ func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
+	c.mu.Lock()
+	if k.up == c { // else it has been told, or will be at once
+		k.apart = false
+	}
+	c.mu.Unlock()
 	return func() bool { return c.dropKid(k) }
 }
 

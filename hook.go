@@ -20,7 +20,7 @@ import (
 // A kid is told when the context of the call whose list it is in ends.
 type kid struct {
 	call       *Call  // who is told,
-	apart      bool   // on a goroutine of its own, if it has functions of users to run then,
+	apart      bool   // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
 	f          func() // or what is called; neither: the entry only keeps the upper call hooked
 	up         *Call  // whose list it is in, guarded by that call's mu
 	prev, next *kid
@@ -82,7 +82,11 @@ func (k *kid) tellAll() {
 		default:
 			k.call.parentEnded()
 		}
-		if k.f != nil {
+		switch {
+		case k.f == nil:
+		case k.apart:
+			go k.f()
+		default:
 			k.f()
 		}
 	})
