@@ -52,6 +52,8 @@ var deeds = []struct {
 	{"waiters", (*load).waiters},
 	{"posts", (*load).posts},
 	{"events", (*load).events},
+	{"streams", (*load).streams},
+	{"contexts", (*load).contexts},
 }
 
 // newLoad makes the places. stop ends them and checks the counts.
