@@ -33,7 +33,8 @@ func TestAContextIsDerivedWhileItsParentEnds(t *testing.T) {
 			mu.Unlock()
 			close(registered)
 		}()
-		for hooked := false; !hooked; time.Sleep(time.Millisecond) { // then it is about to look at the upper call
+		limit := time.Now().Add(10 * time.Second)
+		for hooked := false; !hooked && time.Now().Before(limit); time.Sleep(time.Millisecond) { // then it is about to look at the upper call
 			c.mu.Lock()
 			x := c.x.Load()
 			hooked = x != nil && x.hooked

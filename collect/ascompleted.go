@@ -87,7 +87,7 @@ func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[
 	}
 }
 
-// wait returns nil when a call has finished since next returned nil, and the reason why it will not wait otherwise.
+// wait returns nil when a call has finished since take returned nil, and the reason why it will not wait otherwise.
 func (s *stream[T]) wait(ctx context.Context) error {
 	if s.n > 1 {
 		return noCallback(s.sleep(ctx))

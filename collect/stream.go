@@ -2,7 +2,7 @@ package collect
 
 // stream: the calls that AsCompleted has pulled and not yet yielded.
 //
-//	         add                Wake                 next
+//	         add                Wake                 take
 //	source ───────► unfinished ───────► ready (a FIFO) ──────► consumer
 //
 // All but Wake and push runs on the consumer's goroutine, and only it touches what is not said to be shared. Wake runs wherever a call

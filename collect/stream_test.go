@@ -77,38 +77,26 @@ func TestACallIsReadyAfterItsOnDoneFunctions(t *testing.T) {
 	}
 }
 
-// A bounded stream of any length makes no more entries than its bound.
+// A bounded stream of any length makes no more entries than its bound, also where the consumer waits for one call at a time, as for any.
 func TestEntriesAreUsedAgain(t *testing.T) {
-	s := newStream()
-	seen := map[*entry[int]]bool{}
-	for i := range 1000 {
-		p := newPromise()
-		s.add(p.Pending())
-		seen[s.open.prev] = true
-		p.Resolve(i)
-		wantNext(t, s, p.Pending())
-	}
-	if len(seen) != 1 {
-		t.Errorf("%d entries for one call at a time", len(seen))
-	}
-}
-
-// That holds where the consumer waits for one call at a time, as for any.
-func TestEntriesAreUsedAgainByWhoWaitsForOne(t *testing.T) {
-	s := newStream()
-	seen := map[*entry[int]]bool{}
-	for i := range 1000 {
-		p := newPromise()
-		s.add(p.Pending())
-		seen[s.open.prev] = true
-		go p.Resolve(i)
-		if err := s.wait(context.Background()); err != nil {
-			t.Fatal(err)
+	for name, end := range map[string]func(s *stream[int], p *hop.Promise[int]) error{
+		"ended":      func(_ *stream[int], p *hop.Promise[int]) error { p.Resolve(1); return nil },
+		"waited for": func(s *stream[int], p *hop.Promise[int]) error { go p.Resolve(1); return s.wait(context.Background()) },
+	} {
+		s := newStream()
+		seen := map[*entry[int]]bool{}
+		for range 1000 {
+			p := newPromise()
+			s.add(p.Pending())
+			seen[s.open.prev] = true
+			if err := end(s, p); err != nil {
+				t.Fatal(err)
+			}
+			wantNext(t, s, p.Pending())
 		}
-		wantNext(t, s, p.Pending())
-	}
-	if len(seen) != 1 {
-		t.Errorf("%d entries for one call at a time", len(seen))
+		if len(seen) != 1 {
+			t.Errorf("%s: %d entries for one call at a time", name, len(seen))
+		}
 	}
 }
 

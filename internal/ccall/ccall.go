@@ -52,7 +52,7 @@ func Inside() bool {
 func onStack() bool {
 	if cheap {
 		var pcs [32]uintptr
-		if inside, all := look(pcs[:], 0); inside || all {
+		if inside, all := judge(pcs[:frames(&pcs[0], len(pcs), 0)]); inside || all {
 			return inside
 		}
 		return deep(len(pcs) - 4) // from deep's own frame on there may be more or fewer
@@ -75,11 +75,6 @@ func deep(skip int) bool {
 		}
 		skip += n
 	}
-}
-
-// look looks at as many frames as pcs has room for; all: there are no more.
-func look(pcs []uintptr, skip int) (inside, all bool) {
-	return judge(pcs[:frames(&pcs[0], len(pcs), skip)])
 }
 
 // judge reports whether one of the frames is a callback's; all: the last is where every goroutine begins.

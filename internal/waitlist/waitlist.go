@@ -1,7 +1,7 @@
 // Package waitlist is the list of those who wait for one thing. It allocates nothing: each brings its place along.
 package waitlist
 
-// A Waiter is told, once, that what it waits for has come. Wake is called under the lock that guards the list, so it never blocks.
+// A Waiter is told, once, that what it waits for has come. Wake may be called under the lock that guards the list, so it never blocks.
 type Waiter interface{ Wake() bool }
 
 // A Node is the place of a Waiter in one list at a time. Its zero value is ready.
@@ -33,7 +33,7 @@ func (l *List) Add(n *Node, w Waiter) {
 
 // Remove takes n out of the list; false: it is in none.
 func (l *List) Remove(n *Node) bool {
-	if n.next == nil {
+	if !n.Listed() {
 		return false
 	}
 	if n.next == n {

@@ -6,6 +6,7 @@ package nocall_test
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ func TestS40_NothingIsWalkedInAProgramThatMakesNoCCall(t *testing.T) {
 	if runtime.NumCgoCall() > atStart {
 		t.Skip("this process has made its C call: -count is more than one")
 	}
+	manyWorkers(t)
 	look, yield := fastestLook(t), fastestYield(t)
 	viacgo.Call(func() {})
 	lookAfter, yieldAfter := fastestLook(t), fastestYield(t)
@@ -47,6 +49,23 @@ func TestS40_NothingIsWalkedInAProgramThatMakesNoCCall(t *testing.T) {
 	if framePointers := runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"; framePointers && yieldAfter > 6*yield {
 		t.Errorf("a yield took %v before the first C call and %v after: the runtime walks the stack", yield, yieldAfter)
 	}
+}
+
+// manyWorkers has a pool with many workers, which are goroutines and no threads.
+func manyWorkers(t *testing.T) {
+	p := hop.NewPool(nil)
+	defer p.Close()
+	var all, here sync.WaitGroup
+	here.Add(2 * ccall.Many)
+	for range 2 * ccall.Many {
+		all.Go(func() {
+			_, err := hop.Do(context.Background(), p, func(context.Context) (int, error) { here.Done(); here.Wait(); return 1, nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // fastestLook is how long Inside takes below a thousand frames.
