@@ -59,7 +59,7 @@ func (s State) Done() bool { return s >= Succeeded }
 // the state is not final, decides that the end will be Cancelled.
 type Call struct {
 	st      atomic.Uint32            // a State in the low four bits, flags above
-	mu      turn.Mutex               // guards what follows, where it is not said otherwise
+	mu      turn.Short               // guards what follows, where it is not said otherwise
 	pc      code                     // the place in the source that made the call; set once
 	fn      code                     // its function's entry; set once
 	waiters waitlist.List            // who waits until the call is done

@@ -14,7 +14,7 @@ import (
 // from anywhere, wait for it anywhere. A wait in a task costs about 0.1 µs and no allocation. All methods are safe for concurrent use. It follows Prefect's primitives.Event.
 type Event struct {
 	set     atomic.Bool
-	mu      turn.Mutex
+	mu      turn.Short
 	waiters waitlist.List
 	ch      chan struct{}
 }

@@ -19,7 +19,7 @@ type fiber struct {
 	w     *worker              // the pool's worker whose goroutine this is
 	cur   atomic.Pointer[Call] // the innermost call that runs here
 	under []*Call              // those that it runs on top of, outermost first; the goroutine's own, but see calls
-	mu    turn.Mutex           // held by the goroutine when it changes under, and by others
+	mu    turn.Short           // held by the goroutine when it changes under, and by others
 	wait  wait
 }
 

@@ -37,7 +37,7 @@ type Group struct {
 	end  context.CancelCauseFunc
 	many manyWait
 
-	mu       turn.Mutex
+	mu       turn.Short
 	set      linkSet
 	errs     []error
 	cause    error // why it was cancelled

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 	"weak"
+
+	"github.com/gohop/hop/internal/goid"
 )
 
 // How the end of a context reaches the calls made under it.
@@ -312,7 +314,7 @@ func hookChannel(parent context.Context, done chan struct{}, left *atomic.Bool) 
 	}
 	b := &leftBehind{done: weak.Make(p), closed: left}
 	b.stop = context.AfterFunc(parent, b.end)
-	if inBubble() {
+	if goid.InBubble() {
 		return // it all goes with the bubble, where a cleanup, which runs outside, could not touch its channels
 	}
 	// A cleanup keeps its argument, and parent may lead to p, which then would never be collected. So the argument is weak too: as long as

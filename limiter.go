@@ -17,7 +17,7 @@ import (
 type Limiter struct {
 	many manyWait
 
-	mu      turn.Mutex
+	mu      turn.Short
 	n       int
 	taken   int
 	holders []*Call // who took, as far as they were calls, and nobody else has released since

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
-	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -54,7 +54,7 @@ type Pool struct {
 	queue mailbox.Box[item]
 
 	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.
-	mu        turn.Mutex
+	mu        turn.Short
 	size      int
 	idle      []*worker          // the longest idle first
 	all       map[*worker]uint64 // which it was
@@ -118,10 +118,6 @@ var workers = sync.OnceValue(func() *Pool {
 // Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Close and
 // Shutdown of it return ErrProtected. In a testing/synctest bubble each call gets a worker of its own. It follows Prefect's get_thread_limiter and anyio's default limiter.
 func Workers() *Pool { return workers() }
-
-// inBubble reports whether the calling goroutine is in a testing/synctest bubble, whose clock begins in the year 2000. What
-// is shared by the whole process must not let goroutines of a bubble serve others, or others serve it.
-func inBubble() bool { return time.Now().Unix() < 1e9 }
 
 func (p *Pool) check() {
 	if p == nil || !p.made {
@@ -193,9 +189,7 @@ func (p *Pool) Post(f func()) error {
 // send hands it to a worker or queues it; false: the pool takes nothing of this level.
 func (p *Pool) send(it item, level mailbox.Level) bool {
 	if p.room.Load() {
-		if !p.mu.TryLock() {
-			spin.Lock(&p.mu)
-		}
+		p.mu.Lock()
 		if (!p.queue.Came() || bug.Overtakes) && p.hasPlace() && p.takes(level) {
 			p.give(it)
 			p.changed()
@@ -206,9 +200,7 @@ func (p *Pool) send(it item, level mailbox.Level) bool {
 	}
 	ok, wake := p.queue.Push(it, level)
 	if wake {
-		if !p.mu.TryLock() {
-			spin.Lock(&p.mu)
-		}
+		p.mu.Lock()
 		p.feed()
 		p.mu.Unlock()
 	}
@@ -227,7 +219,7 @@ func (p *Pool) changed() {
 // give has a worker run it, now. It needs mu.
 func (p *Pool) give(it item) {
 	p.running++
-	if n := len(p.idle); n > 0 && !(p.shared && inBubble()) {
+	if n := len(p.idle); n > 0 && !(p.shared && goid.InBubble()) {
 		w := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]

@@ -18,7 +18,7 @@ type link struct {
 
 // A linkSet is the live calls of one group or tracker, in the order of their joining.
 type linkSet struct {
-	lock        *turn.Mutex
+	lock        *turn.Short
 	first, last *linkNode
 	n           int
 }
@@ -175,7 +175,7 @@ func (n *linkNode) leave() {
 // A Tracker is the live set of the calls made under one context, nothing more: for shutdown and diagnostics. It is safe
 // for concurrent use. It follows async-kernel's PendingTracker.
 type Tracker struct {
-	mu  turn.Mutex
+	mu  turn.Short
 	set linkSet
 }
 

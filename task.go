@@ -276,7 +276,7 @@ func (s *sched) endIdle() {
 
 // A coroList is all coroutines of a sched, in no order. Only the driver and its coroutines change it, so they need no lock to read it.
 type coroList struct {
-	mu    turn.Mutex
+	mu    turn.Short
 	first *coro
 }
 

@@ -23,7 +23,7 @@ type Waiter struct {
 	s    *sched // runs what was submitted, on the goroutine that waits
 	many manyWait
 
-	mu      turn.Mutex // taken after a call's
+	mu      turn.Short // taken after a call's
 	call    *Call      // what it waits for
 	w       *wait      // the wait of the goroutine that blocks
 	fb      *fiber     // that goroutine, if hop knows it

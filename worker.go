@@ -6,7 +6,7 @@ import (
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/ccall"
-	"github.com/gohop/hop/internal/spin"
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -87,9 +87,7 @@ func (w *worker) main() {
 func (w *worker) next() item {
 	p := w.p
 	turn.At(turn.Idle, w)
-	if !p.mu.TryLock() {
-		spin.Lock(&p.mu)
-	}
+	p.mu.Lock()
 	p.running--
 	if p.hasPlace() {
 		if it := p.take(); it != nil {
@@ -102,7 +100,7 @@ func (w *worker) next() item {
 	}
 	defer p.mu.Unlock()
 	w.place, w.base = free, nil
-	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && inBubble()) {
+	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && goid.InBubble()) {
 		w.since = time.Now()
 		p.idle = append(p.idle, w)
 		p.reapLater()

@@ -56,7 +56,7 @@ type stream[T any] struct {
 	batch []*entry[T] // was ready, and is yielded first: batch[next:]
 	next  int
 
-	mu    turn.Mutex
+	mu    turn.Short
 	ready []*entry[T] // shared: finished after those
 	awake *hop.Event  // shared: set by the next that is ready; nil unless the consumer sleeps
 }

@@ -8,7 +8,10 @@
 // from runtime.Stack, which is slower by a factor of a thousand and unique for ever.
 package goid
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // Number returns the goroutine's number as runtime.Stack prints it ("goroutine 7 [running]"): slow (about a
 // microsecond), never reused, and what a reader of a stack dump knows a goroutine by.
@@ -32,3 +35,6 @@ func parseNumber(b []byte) uint64 {
 	}
 	return id
 }
+
+// InBubble reports whether the calling goroutine is in a bubble of testing/synctest, whose clock begins in the year 2000.
+func InBubble() bool { return time.Now().Unix() < 1e9 }

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/gohop/hop/internal/bug"
-	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -23,7 +22,7 @@ type Level uint8
 // A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Each may be called from anywhere; the
 // other methods are the receiver's.
 type Box[T any] struct {
-	mu     turn.Mutex
+	mu     turn.Short
 	level  Level
 	asleep bool        // the receiver sleeps, and must be woken
 	known  bool        // what came says: something was sent since the receiver has seen that all was taken
@@ -45,9 +44,7 @@ type Box[T any] struct {
 // Push sends v. It reports whether v was accepted and whether the receiver sleeps and must be woken by the
 // caller: exactly one sender is told so for each Sleep.
 func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
-	if !b.mu.TryLock() {
-		spin.Lock(&b.mu)
-	}
+	b.mu.Lock()
 	if level < b.level {
 		b.mu.Unlock()
 		return false, false
@@ -149,9 +146,7 @@ func (b *Box[T]) Next() (v T, ok bool) {
 
 // Refill clears the batch that was read and takes the next one; false: there is nothing.
 func (b *Box[T]) Refill() bool {
-	if !b.mu.TryLock() {
-		spin.Lock(&b.mu)
-	}
+	b.mu.Lock()
 	ok := b.refill()
 	if !ok {
 		b.quiet()
@@ -182,9 +177,7 @@ func (b *Box[T]) refill() bool {
 // Sleep reports whether the receiver may sleep: nothing was there, and the next sender is told to wake it.
 // When it returns false, there is a batch to read.
 func (b *Box[T]) Sleep() bool {
-	if !b.mu.TryLock() {
-		spin.Lock(&b.mu)
-	}
+	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !bug.SleepsBlind && b.refill() {
 		return false

@@ -17,6 +17,9 @@ type Mutex struct {
 	held atomic.Bool
 }
 
+// A Short is a lock of hop's that is never held for longer than a few instructions.
+type Short = Mutex
+
 // Free reports whether nobody holds the lock.
 func (m *Mutex) Free() bool { return !m.held.Load() }
 
@@ -35,10 +38,6 @@ func (m *Mutex) Lock() {
 	}
 	m.mu.Lock()
 	m.held.Store(true)
-}
-
-func (m *Mutex) TryLock() bool {
-	return !Directed() && m.try() // else who comes to Lock has a turn first
 }
 
 func (m *Mutex) try() bool {

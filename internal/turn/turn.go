@@ -7,7 +7,7 @@
 //
 // There are two grains. The points of At stand where no lock of hop's is held, in every build: they are fine enough for the code
 // of hop's users. A build with the tag hopexplore adds those inside hop itself: each lock, and each word that several goroutines
-// race to change. In other builds [Mutex] is sync.Mutex and Swap is nothing.
+// race to change. In other builds [Mutex] is sync.Mutex, [Short] is spin.Mutex, and Race is nothing.
 package turn
 
 import (
