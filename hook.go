@@ -176,6 +176,9 @@ func (c *Call) hook() {
 	x := c.more()
 	if x.hooked || c.has(flagCancel) {
 		c.mu.Unlock()
+		if c.done() && parent.Err() != nil {
+			c.parentEnded() // those who were in the list when it was told have been told; who has come since has not
+		}
 		return
 	}
 	x.hooked = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -53,4 +54,71 @@ func TestAContextIsDerivedWhileItsParentEnds(t *testing.T) {
 		return 0, nil
 	})
 	upper.Wait(bg)
+}
+
+// endsWhenAsked is a context that, when it is asked for the last time, ends, and all are told, before its answer, that it has not, arrives.
+type endsWhenAsked struct {
+	context.Context
+	end  context.CancelFunc
+	told chan struct{}
+	asks atomic.Int32 // how often it is asked until then
+}
+
+func (ctx *endsWhenAsked) Err() error {
+	if err := ctx.Context.Err(); err != nil {
+		return err
+	}
+	if ctx.asks.Add(-1) == 0 {
+		ctx.end()
+		<-ctx.told
+	}
+	return nil
+}
+
+func (ctx *endsWhenAsked) AfterFunc(f func()) func() bool {
+	return context.AfterFunc(ctx.Context, f)
+}
+
+// The context of a call that is done ends while one more asks for its end: between its look at the parent and its place in the list, those
+// who were in the list are told. It is told too, whichever way it asks.
+func TestOneMoreAsksForTheEndOfADoneCall(t *testing.T) {
+	ways := map[string]func(ctx context.Context) (told chan struct{}){
+		"AfterFunc": func(ctx context.Context) chan struct{} {
+			told := make(chan struct{})
+			ctx.(*callContext).AfterFunc(func() { close(told) })
+			return told
+		},
+		"a context": func(ctx context.Context) chan struct{} {
+			told := make(chan struct{})
+			inner, cancel := context.WithCancel(ctx)
+			go func() {
+				<-inner.Done()
+				cancel()
+				close(told)
+			}()
+			return told
+		},
+	}
+	for name, ask := range ways {
+		for asks := range int32(8) { // at each place where it is asked
+			inner, end := context.WithCancel(context.Background())
+			first := make(chan struct{})
+			parent := &endsWhenAsked{Context: inner, end: end, told: first}
+			left, err := Do(parent, Goroutines, func(ctx context.Context) (context.Context, error) { return ctx, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			left.(*callContext).AfterFunc(func() { close(first) }) // it is hooked now, and stays so
+			parent.asks.Store(asks + 1)
+			told := ask(left)
+			end()
+			for who, done := range map[string]chan struct{}{"the first": first, "the other": told} {
+				select {
+				case <-done:
+				case <-time.After(10 * time.Second):
+					t.Errorf("%s, the parent ends when asked for the time %d: %s is not told", name, asks+1, who)
+				}
+			}
+		}
+	}
 }
