@@ -80,13 +80,13 @@ type callMore struct {
 	cause    error                    // why it was first asked to cancel
 	ctxDone  chan struct{}            // of its context; made when somebody asks
 	kids     kidList                  // what is told when the call's context ends
-	unhook   func()                   // takes back what hook has done
+	hook     *hook                    // how the parent's end is told
 	onDone   *doneFunc                // functions to run at the end, the latest first
 	doneCh   chan struct{}            // closed at the end
 	nodes    *linkNode                // where it is in its groups and trackers
 	rare     atomic.Pointer[callRare] // set once
 	dead     uint16                   // how many of onDone were taken back
-	hooked   bool                     // the parent's end will be told
+	hooked   bool                     // the parent's end will be told: hook is there, or about to be
 	ctxEnded bool                     // ctxDone is closed
 }
 
@@ -141,6 +141,8 @@ const (
 	flagNamed                       // has the name of an option
 	flagHook                        // is one of the loop's own, that runs when it stops
 	flagMarked                      // somebody who streams the ends of calls has it
+	flagHooked                      // until it is done, it is told of the parent's end
+	flagHub                         // is a hub
 )
 
 func (c *Call) set(flag uint32)      { c.st.Or(flag) }
@@ -346,6 +348,10 @@ func (c *Call) Portal() Portal {
 	if flags := c.st.Load(); flags&flagTaken != 0 && flags&flagLoose == 0 {
 		return c.portal // set by who made and submitted the call, before that flag, and not changed any more
 	}
+	return c.portalNow()
+}
+
+func (c *Call) portalNow() Portal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.portal
@@ -368,19 +374,34 @@ func (c *Call) String() string {
 	if c == nil {
 		return "no call"
 	}
-	s := callName(c) + " (" + strconv.FormatUint(c.ID(), 10) + ")"
-	if p := c.Portal(); p != nil {
-		s += " on " + portalName(p)
-	}
+	return c.seenNow().String()
+}
+
+// A sighting is what is known of a call at some moment.
+type sighting struct {
+	call  *Call
+	state State
+	asked bool // to cancel
+}
+
+func (c *Call) seenNow() sighting {
 	state := c.raw()
 	if state == Running {
 		state = c.State()
 	}
-	s += ": " + state.String()
-	if !state.Done() && c.has(flagCancel) {
-		s += ", asked to cancel"
+	return sighting{c, state, !state.Done() && c.has(flagCancel)}
+}
+
+func (s sighting) String() string {
+	text := callName(s.call) + " (" + strconv.FormatUint(s.call.ID(), 10) + ")"
+	if p := s.call.Portal(); p != nil {
+		text += " on " + portalName(p)
 	}
-	return s
+	text += ": " + s.state.String()
+	if s.asked {
+		text += ", asked to cancel"
+	}
+	return text
 }
 
 func callName(c *Call) string {

@@ -29,38 +29,18 @@ func (c *Call) runOnGoroutine() {
 	c.run(fb)
 }
 
-// run runs the function on goroutine fb, which is the caller's.
+// run runs the function on goroutine fb, which is the caller's. Its frame is part of each task's stack: see mayWait.
 func (c *Call) run(fb *fiber) {
 	if !c.start(fb) {
 		return
 	}
-	below := fb.cur.Load()
-	if below != nil {
-		fb.push(below)
-	}
-	fb.cur.Store(c)
-	labelled := c.has(flagLabels)
-	if labelled {
-		setLabels(c.parent)
-	}
+	fb.begin(c)
 	returned := false
 	defer func() {
 		if !returned {
 			c.crashed(recover())
 		}
-		if below != nil {
-			fb.pop()
-		}
-		fb.cur.Store(below)
-		if fb.wait.bound.Load() != nil {
-			fb.wait.bound.Store(nil) // or the goroutine keeps the call
-		}
-		if labelled {
-			resetLabels(below)
-		}
-		if c.has(flagAbandoned) {
-			c.cameBack(fb)
-		}
+		fb.end(c)
 	}()
 	c.impl.invoke((*callContext)(c))
 	returned = true

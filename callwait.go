@@ -23,14 +23,51 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	if c.settled() {
 		return nil
 	}
-	if ctx.Err() != nil {
-		return endedWait(c.String(), ctx)
-	}
 	fb := self()
-	if fb != nil {
-		if err := fb.canWait(ctx); err != nil {
-			return err
-		}
+	if fb != nil && fb.wait.co != nil {
+		return c.awaitInTask(ctx, pc, fb)
+	}
+	return c.awaitHere(ctx, pc, fb, pump, server)
+}
+
+// awaitInTask is awaitAs in a task, whose loop runs what is sent.
+func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
+	if ctx.Err() != nil {
+		return c.endedWait(ctx)
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
+	}
+	w := begin(fb, ctx, pc)
+	w.limitTo(ctx)
+	w.onCall.Store(c)
+	if !c.list(w, false, nil) {
+		w.abort()
+		return nil
+	}
+	if d := c.deadlocks(ctx, fb); d != nil {
+		return c.refusedWith(d, w)
+	}
+	why := w.block(ctx)
+	if why != woken {
+		c.unlist(w)
+	}
+	w.finish()
+	if c.settled() {
+		return nil
+	}
+	return c.gaveUp(ctx, w, why)
+}
+
+// awaitHere is awaitAs on a goroutine; fb is nil where hop does not know it.
+//
+//go:noinline
+func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, server *Waiter) error {
+	if ctx.Err() != nil {
+		return c.endedWait(ctx)
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
 	}
 	if fb == nil {
 		if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
@@ -38,53 +75,23 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 		}
 	}
 	w := begin(fb, ctx, pc)
-	if w.co != nil {
-		pump, server = false, nil // a task's loop runs what is sent
-	}
 	if fb != nil {
 		w.limitTo(ctx)
 		w.onCall.Store(c)
 	}
-	c.mu.Lock()
-	if !bug.ListsBlind && c.isDone() {
-		c.mu.Unlock()
+	if !c.list(w, pump, server) {
 		w.abort()
 		return nil
 	}
-	c.waiters.Add(&w.node, w)
-	w.hopeFor(c.portal)
-	if pump {
-		w.pump = c
-		if x := c.hasRare(); x != nil && x.pump != nil {
-			x.pump.attach(w)
+	if d := c.deadlocks(ctx, fb); d != nil {
+		if server != nil {
+			server.letGo()
 		}
-	}
-	if server != nil {
-		w.server = server
-		server.attach(w)
-	}
-	c.mu.Unlock()
-	if !sameContext(ctx, c.parent) {
-		c.watch()
-	}
-	if fb != nil {
-		lookAgain()
-		if d := findDeadlock(fb, c); d != nil {
-			if server != nil {
-				server.letGo()
-			}
-			c.forget(w)
-			if c.done() {
-				return nil
-			}
-			return d
-		}
+		return c.refusedWith(d, w)
 	}
 	why := w.block(ctx)
 	if why != woken {
-		c.mu.Lock()
-		c.waiters.Remove(&w.node)
-		c.mu.Unlock()
+		c.unlist(w)
 	}
 	w.finish()
 	if !c.done() {
@@ -98,6 +105,61 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	if c.settled() {
 		return nil
 	}
+	return c.gaveUp(ctx, w, why)
+}
+
+// list has w woken when c is done; false: it is.
+func (c *Call) list(w *wait, pump bool, server *Waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !bug.ListsBlind && c.isDone() {
+		return false
+	}
+	c.waiters.Add(&w.node, w)
+	w.hopeFor(c.portal)
+	if pump {
+		w.pump = c
+		if x := c.hasRare(); x != nil && x.pump != nil {
+			x.pump.attach(w)
+		}
+	}
+	if server != nil {
+		w.server = server
+		server.attach(w)
+	}
+	return true
+}
+
+// unlist takes list back.
+func (c *Call) unlist(w *wait) {
+	c.mu.Lock()
+	c.waiters.Remove(&w.node)
+	c.mu.Unlock()
+}
+
+// deadlocks returns the deadlock that the wait of fb for c, which has been listed, is part of. From here on the end of c's parent ends c.
+func (c *Call) deadlocks(ctx context.Context, fb *fiber) error {
+	if !sameContext(ctx, c.parent) {
+		c.watch()
+	}
+	if fb == nil {
+		return nil
+	}
+	lookAgain()
+	return findDeadlock(fb, c)
+}
+
+// refusedWith takes back the wait for c that was found in d before it began to block.
+func (c *Call) refusedWith(d error, w *wait) error {
+	c.forget(w)
+	if c.done() {
+		return nil
+	}
+	return d
+}
+
+// gaveUp returns the error of a wait for c that has ended before c.
+func (c *Call) gaveUp(ctx context.Context, w *wait, why phase) error {
 	switch why {
 	case woken:
 		panic("hop: internal error: woken for a call that is not done")
@@ -106,7 +168,7 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	case stopped:
 		return refuse(ErrStopped, "the wait for %v was ended: the loop stops", c)
 	}
-	return endedWait(c.String(), ctx)
+	return c.endedWait(ctx)
 }
 
 // forget takes back a wait that has not begun to block.

@@ -50,23 +50,64 @@ func (e *Event) Wait(ctx context.Context) error {
 	if e.set.Load() {
 		return nil
 	}
-	err := waitOn(ctx, goid.CallerPC(), "an event", func(w *wait) bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if !bug.EventBlind && e.set.Load() {
-			return false
-		}
-		e.waiters.Add(&w.node, w)
-		return true
-	}, func(w *wait) {
-		e.mu.Lock()
-		e.waiters.Remove(&w.node)
-		e.mu.Unlock()
-	})
+	pc := goid.CallerPC()
+	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
+		return e.waitInTask(ctx, pc, fb)
+	}
+	return e.waitHere(ctx, pc)
+}
+
+// waitHere is Wait on a goroutine. It is apart since its frame would be part of the stack of every task that waits.
+//
+//go:noinline
+func (e *Event) waitHere(ctx context.Context, pc uintptr) error {
+	err := waitOn(ctx, pc, "an event", e.list, e.unlist)
 	if err != nil && e.set.Load() {
 		return nil
 	}
 	return err
+}
+
+// waitInTask is Wait in a task: waitOn without what makes the stack deep.
+func (e *Event) waitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
+	if ctx.Err() != nil {
+		return endedWait("an event", ctx)
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
+	}
+	w := begin(fb, ctx, pc)
+	if !e.list(w) {
+		w.abort()
+		return nil
+	}
+	why := w.block(ctx)
+	if why != woken {
+		e.unlist(w)
+	}
+	w.finish()
+	if why == woken || e.set.Load() {
+		return nil
+	}
+	return w.outcome(ctx, why, "an event")
+}
+
+// list has w woken when the event is set; false: it is.
+func (e *Event) list(w *wait) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !bug.EventBlind && e.set.Load() {
+		return false
+	}
+	e.waiters.Add(&w.node, w)
+	return true
+}
+
+// unlist takes list back.
+func (e *Event) unlist(w *wait) {
+	e.mu.Lock()
+	e.waiters.Remove(&w.node)
+	e.mu.Unlock()
 }
 
 // done returns a channel that is closed when the event is set.

@@ -55,6 +55,23 @@ func (fb *fiber) exit() {
 
 var guests = sync.Pool{New: func() any { return new(fiber) }}
 
+// mayWait is what comes before each wait: it reports why there is none, and prepares its end with ctx. fb may be nil.
+//
+// A call whose context ctx is, is told of its parent's end from here on. bind would see to that too, but there the stack is deeper, and what
+// it takes for the first time would make the stacks of most tasks grow.
+func (fb *fiber) mayWait(ctx context.Context) error {
+	if fb == nil {
+		return nil
+	}
+	if err := fb.canWait(ctx); err != nil {
+		return err
+	}
+	if cc, ok := ctx.(*callContext); ok {
+		(*Call)(cc).watch()
+	}
+	return nil
+}
+
 // canWait reports why the goroutine cannot wait, nil if it can. It and what waits below it have small frames: a task that waits
 // should do with the stack that its coroutine began with.
 func (fb *fiber) canWait(ctx context.Context) error {
@@ -88,19 +105,39 @@ func (fb *fiber) cannotWait(ctx context.Context) error {
 	return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", place)
 }
 
-// push and pop change under.
-func (fb *fiber) push(c *Call) {
-	fb.mu.Lock()
-	fb.under = append(fb.under, c)
-	fb.mu.Unlock()
+// begin makes c the call that runs here, on top of the one that does.
+func (fb *fiber) begin(c *Call) {
+	if below := fb.cur.Load(); below != nil {
+		fb.mu.Lock()
+		fb.under = append(fb.under, below)
+		fb.mu.Unlock()
+	}
+	fb.cur.Store(c)
+	if c.has(flagLabels) {
+		setLabels(c.parent)
+	}
 }
 
-func (fb *fiber) pop() {
-	fb.mu.Lock()
-	last := len(fb.under) - 1
-	fb.under[last] = nil // or the place keeps the call
-	fb.under = fb.under[:last]
-	fb.mu.Unlock()
+// end takes begin back: the function of c has returned.
+func (fb *fiber) end(c *Call) {
+	var below *Call
+	if last := len(fb.under) - 1; last >= 0 {
+		below = fb.under[last]
+		fb.mu.Lock()
+		fb.under[last] = nil // or the place keeps the call
+		fb.under = fb.under[:last]
+		fb.mu.Unlock()
+	}
+	fb.cur.Store(below)
+	if fb.wait.bound.Load() != nil {
+		fb.wait.bound.Store(nil) // or the goroutine keeps the call
+	}
+	if c.has(flagLabels) {
+		resetLabels(below)
+	}
+	if c.has(flagAbandoned) {
+		c.cameBack(fb)
+	}
 }
 
 // calls returns all calls that run on the goroutine, for any other to look at.

@@ -120,7 +120,9 @@ func (c *Call) addKid(k *kid) bool {
 	k.up = c
 	x.kids.add(k)
 	c.mu.Unlock()
-	c.hook()
+	if !c.has(flagHooked) || c.done() {
+		c.hook()
+	}
 	return true
 }
 
@@ -142,7 +144,7 @@ func (c *Call) dropKid(k *kid) bool {
 
 // watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
 func (c *Call) watch() {
-	if !c.done() && !c.has(flagCancel) {
+	if st := c.st.Load(); !State(st&stateMask).Done() && st&(flagCancel|flagHooked) == 0 {
 		c.hook()
 	}
 }
@@ -162,62 +164,115 @@ func (c *Call) liveParent() context.Context {
 // parentErr returns the Err of the context whose end is the end of c's.
 func (c *Call) parentErr() error { return c.liveParent().Err() }
 
-// hook registers the call with its parent context, if it is not.
+// A hook is a call's registration with its parent context.
+type hook struct {
+	kid  kid
+	at   *Call       // the call in whose list kid is; nil: in none
+	stop func() bool // takes a registration with package context back; nil: there is none
+}
+
+// moreHooked is what a call needs that is hooked and needed nothing before: one allocation.
+type moreHooked struct {
+	callMore
+	hook
+}
+
+// hook registers the call with its parent context, if it is not. A task that waits comes here from deep in its stack, so this and what it calls
+// have small frames: see mayWait.
 func (c *Call) hook() {
 	parent := c.liveParent()
-	up, isCall := parent.(*callContext)
-	if !isCall && parent.Done() == nil {
+	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
 		return
 	}
 	if g, ok := parent.(*groupContext); ok && g.tells(c) {
 		return
 	}
-	c.mu.Lock()
-	x := c.more()
-	if x.hooked || c.has(flagCancel) {
-		c.mu.Unlock()
-		if c.done() && parent.Err() != nil {
-			c.parentEnded() // those who were in the list when it was told have been told; who has come since has not
-		}
+	if h := c.newHook(); h != nil {
+		c.hookTo(parent, h)
+		c.keepHook(h)
 		return
 	}
-	x.hooked = true
-	c.mu.Unlock()
-	var unhook func()
-	hub := (*Call)(up)
-	if !isCall {
-		hub = c.hub(parent)
+	if c.done() && parent.Err() != nil {
+		c.parentEnded() // those who were in the list when it was told have been told; who has come since has not
 	}
-	if hub != nil {
-		k := &kid{call: c, apart: !isCall}
-		if !hub.addKid(k) {
-			c.parentEnded()
-		}
-		unhook = func() { hub.dropKid(k) }
-	} else {
-		stop := context.AfterFunc(parent, c.parentEnded)
-		unhook = func() { stop() }
-		if a := anchorOf(parent); a.call != nil {
-			// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
-			k := new(kid)
-			a.call.addKid(k)
-			unhook = func() {
-				stop()
-				a.call.dropKid(k)
-			}
-		}
-	}
+}
+
+// newHook says that the call is hooked from now on, and returns what with; nil: it is.
+//
+//go:noinline
+func (c *Call) newHook() *hook {
 	c.mu.Lock()
+	x := c.x.Load()
+	if x != nil && x.hooked || c.has(flagCancel) {
+		c.mu.Unlock()
+		return nil
+	}
+	var h *hook
+	if x == nil {
+		both := new(moreHooked)
+		x, h = &both.callMore, &both.hook
+		c.x.Store(x)
+	} else {
+		h = new(hook)
+	}
+	x.hooked = true
+	c.set(flagHooked)
+	c.mu.Unlock()
+	return h
+}
+
+// keepHook keeps h, which has been registered, to be taken back when it is not needed any more; perhaps it is not now.
+//
+//go:noinline
+func (c *Call) keepHook(h *hook) {
+	c.mu.Lock()
+	x := c.more()
 	switch {
 	case c.isDone() && x.kids.empty():
 		x.leaveBehind(c)
-		x.hooked = x.unhook != nil
-	case x.unhook == nil:
-		x.unhook, unhook = unhook, nil
+		x.hooked = x.hook != nil
+	case x.hook == nil:
+		x.hook, h = h, nil
 	}
 	c.mu.Unlock()
-	if unhook != nil {
-		unhook() // the call has ended meanwhile, or another has hooked it after that
+	if h != nil {
+		h.undo() // the call has ended meanwhile, or another has hooked it after that
+	}
+}
+
+// hookTo has c told of parent's end by h.
+func (c *Call) hookTo(parent context.Context, h *hook) {
+	if up, ok := parent.(*callContext); ok {
+		h.at = (*Call)(up)
+	} else if h.at = c.hub(parent); h.at != nil {
+		h.kid.apart = true
+	} else {
+		c.hookToContext(parent, h)
+		return
+	}
+	h.kid.call = c
+	if !h.at.addKid(&h.kid) {
+		c.parentEnded()
+	}
+}
+
+// hookToContext is hookTo where the parent is no call and there is no hub.
+func (c *Call) hookToContext(parent context.Context, h *hook) {
+	h.stop = context.AfterFunc(parent, c.parentEnded)
+	if a := anchorOf(parent); a.call != nil {
+		// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
+		h.at = a.call
+		h.at.addKid(&h.kid)
+	}
+}
+
+// undo takes it back.
+func (h *hook) undo() {
+	if h.stop != nil {
+		h.stop()
+	}
+	if h.at != nil {
+		h.at.dropKid(&h.kid)
 	}
 }
 
@@ -227,14 +282,20 @@ func (c *Call) hook() {
 // hub returns who tells c of the end of parent, which is no call; nil: nobody, c is to see to it itself.
 func (c *Call) hub(parent context.Context) *Call {
 	l, ok := c.Portal().(*Loop)
-	if !ok || c.impl == noCall {
+	if !ok || c.has(flagHub) {
 		return nil
 	}
-	h := l.s.hub.Load()
-	if h == nil || !sameContext(h.parent, parent) || h.has(flagCancel) {
-		h = &Call{parent: parent, impl: noCall}
-		l.s.hub.Store(h)
+	if h := l.s.hub.Load(); h != nil && !h.has(flagCancel) && sameAs(&h.parent, &parent) {
+		return h
 	}
+	return l.s.newHub(parent)
+}
+
+//go:noinline
+func (s *sched) newHub(parent context.Context) *Call {
+	h := &Call{parent: parent, impl: noCall}
+	h.set(flagHub)
+	s.hub.Store(h)
 	return h
 }
 
@@ -287,9 +348,9 @@ func (c *Call) unhookDone(x *callMore) {
 	}
 	x.leaveBehind(c)
 	x.hooked = false
-	if x.unhook != nil {
-		x.unhook()
-		x.unhook = nil
+	if x.hook != nil {
+		x.hook.undo()
+		x.hook = nil
 	}
 }
 
@@ -347,9 +408,11 @@ func (b *leftBehind) end() {
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.
-func sameContext(a, b context.Context) bool {
+func sameContext(a, b context.Context) bool { return sameAs(&a, &b) }
+
+func sameAs(a, b *context.Context) bool {
 	type words [2]unsafe.Pointer
-	return *(*words)(unsafe.Pointer(&a)) == *(*words)(unsafe.Pointer(&b))
+	return *(*words)(unsafe.Pointer(a)) == *(*words)(unsafe.Pointer(b))
 }
 
 // An anchor is what a context knows of hop: the nearest call, and the groups and trackers that calls made with it join.

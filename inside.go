@@ -40,6 +40,13 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
 		return fb.sleep(ctx, pc, d)
 	}
+	return sleepOn(ctx, pc, d)
+}
+
+// sleepOn is Sleep on a goroutine. It is apart since its frame would be part of every sleeping task's stack.
+//
+//go:noinline
+func sleepOn(ctx context.Context, pc uintptr, d time.Duration) error {
 	return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
 		w.alarm = time.NewTimer(d)
 		return true
@@ -51,7 +58,7 @@ func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
 	if ctx.Err() != nil {
 		return endedWait("a sleep", ctx)
 	}
-	if err := fb.canWait(ctx); err != nil {
+	if err := fb.mayWait(ctx); err != nil {
 		return err
 	}
 	s := fb.s

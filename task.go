@@ -257,7 +257,7 @@ func (s *sched) suspended(c *coro) {
 			continue
 		}
 		s.pending = it
-		if s.depth < maxDepth && (c.below == nil || c.below.task) {
+		if len(s.idle) > 0 && s.depth < maxDepth && (c.below == nil || c.below.task) {
 			s.resume(s.spare())
 			continue
 		}

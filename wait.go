@@ -357,10 +357,8 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 		return endedWait(what, ctx)
 	}
 	fb := self()
-	if fb != nil {
-		if err := fb.canWait(ctx); err != nil {
-			return err
-		}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
 	}
 	w := begin(fb, ctx, pc)
 	if !add(w) {
