@@ -23,6 +23,9 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	if c.settled() {
 		return nil
 	}
+	if ctx.Err() != nil {
+		return c.endedWait(ctx)
+	}
 	fb := self()
 	if fb != nil && fb.wait.co != nil {
 		return c.awaitInTask(ctx, pc, fb)
@@ -30,18 +33,15 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	return c.awaitHere(ctx, pc, fb, pump, server)
 }
 
-// awaitInTask is awaitAs in a task, whose loop runs what is sent.
+// awaitInTask is awaitAs in a task, whose loop runs what is sent. Its frame is part of the stack of each task that waits: see mayWait.
 func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
-	if ctx.Err() != nil {
-		return c.endedWait(ctx)
-	}
 	if err := fb.mayWait(ctx); err != nil {
 		return err
 	}
 	w := begin(fb, ctx, pc)
 	w.limitTo(ctx)
 	w.onCall.Store(c)
-	if !c.list(w, false, nil) {
+	if !c.list(w) {
 		w.abort()
 		return nil
 	}
@@ -63,27 +63,42 @@ func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 //
 //go:noinline
 func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, server *Waiter) error {
-	if ctx.Err() != nil {
-		return c.endedWait(ctx)
-	}
-	if err := fb.mayWait(ctx); err != nil {
-		return err
-	}
-	if fb == nil {
-		if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
-			return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
+	if fb != nil {
+		if err := fb.mayWait(ctx); err != nil {
+			return err
 		}
+	} else if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
+		return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
 	}
 	w := begin(fb, ctx, pc)
 	if fb != nil {
 		w.limitTo(ctx)
 		w.onCall.Store(c)
 	}
-	if !c.list(w, pump, server) {
+	c.mu.Lock()
+	if !bug.ListsBlind && c.isDone() {
+		c.mu.Unlock()
 		w.abort()
 		return nil
 	}
-	if d := c.deadlocks(ctx, fb); d != nil {
+	c.waiters.Add(&w.node, w)
+	w.hopeFor(c.portal)
+	if pump {
+		w.pump = c
+		if x := c.hasRare(); x != nil && x.pump != nil {
+			x.pump.attach(w)
+		}
+	}
+	if server != nil {
+		w.server = server
+		server.attach(w)
+	}
+	c.mu.Unlock()
+	if fb == nil {
+		if !sameContext(ctx, c.parent) {
+			c.watch()
+		}
+	} else if d := c.deadlocks(ctx, fb); d != nil {
 		if server != nil {
 			server.letGo()
 		}
@@ -108,25 +123,14 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	return c.gaveUp(ctx, w, why)
 }
 
-// list has w woken when c is done; false: it is.
-func (c *Call) list(w *wait, pump bool, server *Waiter) bool {
+// list has w, the wait of a task, woken when c is done; false: it is.
+func (c *Call) list(w *wait) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !bug.ListsBlind && c.isDone() {
 		return false
 	}
 	c.waiters.Add(&w.node, w)
-	w.hopeFor(c.portal)
-	if pump {
-		w.pump = c
-		if x := c.hasRare(); x != nil && x.pump != nil {
-			x.pump.attach(w)
-		}
-	}
-	if server != nil {
-		w.server = server
-		server.attach(w)
-	}
 	return true
 }
 
@@ -141,9 +145,6 @@ func (c *Call) unlist(w *wait) {
 func (c *Call) deadlocks(ctx context.Context, fb *fiber) error {
 	if !sameContext(ctx, c.parent) {
 		c.watch()
-	}
-	if fb == nil {
-		return nil
 	}
 	lookAgain()
 	return findDeadlock(fb, c)
