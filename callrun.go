@@ -34,13 +34,31 @@ func (c *Call) run(fb *fiber) {
 	if !c.start(fb) {
 		return
 	}
-	fb.begin(c)
+	if fb.cur.Load() != nil {
+		fb.push()
+	}
+	fb.cur.Store(c)
+	if c.has(flagLabels) {
+		setLabels(c.parent)
+	}
 	returned := false
 	defer func() {
 		if !returned {
 			c.crashed(recover())
 		}
-		fb.end(c)
+		below := fb.pop()
+		fb.cur.Store(below)
+		if fb.wait.bound.Load() != nil {
+			fb.wait.bound.Store(nil) // or the goroutine keeps the call
+		}
+		if flags := c.st.Load(); flags&(flagLabels|flagAbandoned) != 0 {
+			if flags&flagLabels != 0 {
+				resetLabels(below)
+			}
+			if flags&flagAbandoned != 0 {
+				c.cameBack(fb)
+			}
+		}
 	}()
 	c.impl.invoke((*callContext)(c))
 	returned = true

@@ -105,39 +105,29 @@ func (fb *fiber) cannotWait(ctx context.Context) error {
 	return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", place)
 }
 
-// begin makes c the call that runs here, on top of the one that does.
-func (fb *fiber) begin(c *Call) {
-	if below := fb.cur.Load(); below != nil {
-		fb.mu.Lock()
-		fb.under = append(fb.under, below)
-		fb.mu.Unlock()
-	}
-	fb.cur.Store(c)
-	if c.has(flagLabels) {
-		setLabels(c.parent)
-	}
+// push puts the call that runs here below the next.
+func (fb *fiber) push() {
+	fb.mu.Lock()
+	fb.under = append(fb.under, fb.cur.Load())
+	fb.mu.Unlock()
 }
 
-// end takes begin back: the function of c has returned.
-func (fb *fiber) end(c *Call) {
-	var below *Call
-	if last := len(fb.under) - 1; last >= 0 {
-		below = fb.under[last]
-		fb.mu.Lock()
-		fb.under[last] = nil // or the place keeps the call
-		fb.under = fb.under[:last]
-		fb.mu.Unlock()
+// pop returns what push has put there last, nil if that is nothing.
+func (fb *fiber) pop() *Call {
+	if len(fb.under) == 0 {
+		return nil
 	}
-	fb.cur.Store(below)
-	if fb.wait.bound.Load() != nil {
-		fb.wait.bound.Store(nil) // or the goroutine keeps the call
-	}
-	if c.has(flagLabels) {
-		resetLabels(below)
-	}
-	if c.has(flagAbandoned) {
-		c.cameBack(fb)
-	}
+	return fb.popped()
+}
+
+func (fb *fiber) popped() *Call {
+	fb.mu.Lock()
+	last := len(fb.under) - 1
+	c := fb.under[last]
+	fb.under[last] = nil // or the place keeps the call
+	fb.under = fb.under[:last]
+	fb.mu.Unlock()
+	return c
 }
 
 // calls returns all calls that run on the goroutine, for any other to look at.
