@@ -205,7 +205,7 @@ func (l *Loop) eachQueued(f func(*Call)) {
 	forEach(calls, f)
 }
 
-// Post has f run on the loop, as a task without a result: the cheapest way in, about 25 ns and no allocation for a loop that
+// Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns and no allocation for a loop that
 // is busy, with what the loop does for it. It does not block. f may wait; when the loop is closed, its wait ends with ErrStopped. A panic of f goes to
 // OnPanic. The error is ErrStopped. It follows async-kernel's call_direct.
 func (l *Loop) Post(f func()) error {
