@@ -379,23 +379,24 @@ func (c *Call) String() string {
 
 // A sighting is what is known of a call at some moment.
 type sighting struct {
-	call  *Call
-	state State
-	asked bool // to cancel
+	call   *Call
+	portal Portal
+	state  State
+	asked  bool // to cancel
 }
 
-func (c *Call) seenNow() sighting {
+func (c *Call) seenNow() *sighting {
 	state := c.raw()
 	if state == Running {
 		state = c.State()
 	}
-	return sighting{c, state, !state.Done() && c.has(flagCancel)}
+	return &sighting{c, c.Portal(), state, !state.Done() && c.has(flagCancel)}
 }
 
-func (s sighting) String() string {
+func (s *sighting) String() string {
 	text := callName(s.call) + " (" + strconv.FormatUint(s.call.ID(), 10) + ")"
-	if p := s.call.Portal(); p != nil {
-		text += " on " + portalName(p)
+	if s.portal != nil {
+		text += " on " + portalName(s.portal)
 	}
 	text += ": " + s.state.String()
 	if s.asked {

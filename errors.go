@@ -159,23 +159,24 @@ func (e *PanicError) Unwrap() error {
 // A waitError is what ends a wait whose context ended while the call goes on.
 type waitError struct {
 	what  string
-	call  sighting // or this
-	err   error    // ctx.Err()
-	cause error    // context.Cause(ctx)
+	call  *sighting // or this
+	err   error     // ctx.Err()
+	cause error     // context.Cause(ctx)
 }
 
 func endedWait(what string, ctx context.Context) error {
 	return &waitError{what: what, err: ctx.Err(), cause: causeOf(ctx)}
 }
 
-// endedWait is that of a wait for c. Most such errors are never read, so the text is made when it is asked for.
+// endedWait is that of a wait for c. Most such errors are never read, so the text is made when it is asked for; until then the error keeps the
+// call, as the others that name one do.
 func (c *Call) endedWait(ctx context.Context) error {
 	return &waitError{call: c.seenNow(), err: ctx.Err(), cause: causeOf(ctx)}
 }
 
 func (e *waitError) Error() string {
 	what := e.what
-	if e.call.call != nil {
+	if e.call != nil {
 		what = e.call.String()
 	}
 	s := "hop: the wait for " + what + " was given up: " + e.err.Error()

@@ -444,19 +444,28 @@ func TestS14_AFailedCallThatNobodyLookedAtIsReportedOnce(t *testing.T) {
 	_ = l.Submit(cancelled.Call())
 	run("unseen-error", fails, func(*hop.Pending[int]) {})
 	run("unseen-panic", func(context.Context) (int, error) { panic("nobody cared") }, func(*hop.Pending[int]) {})
+	run("unseen-wait", func(ctx context.Context) (int, error) { // its error names a call that leads to it
+		short, cancel := context.WithTimeout(ctx, time.Microsecond)
+		defer cancel()
+		child := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { <-short.Done(); return 1, hop.Sleep(ctx, time.Millisecond) })
+		if _, err := child.Wait(short); err != nil {
+			return 0, err
+		}
+		return 0, errors.New("unseen-wait, but not by the wait")
+	}, func(*hop.Pending[int]) {})
 
 	collect := func() bool {
 		runtime.GC()
-		return r.with("unseen-error") > 0 && r.with("unseen-panic") > 0
+		return r.with("unseen-error") > 0 && r.with("unseen-panic") > 0 && r.with("unseen-wait") > 0
 	}
-	eventually(t, "reports of the two failed calls that nobody looked at", collect)
+	eventually(t, "reports of the three failed calls that nobody looked at", collect)
 	closeAll(t, "loop", l.Close)
 	for range 5 {
 		collect()
 		time.Sleep(time.Millisecond) // a wrong report would come from the collector's goroutine
 	}
 	for name, want := range map[string]int{
-		"unseen-error": 1, "unseen-panic": 1,
+		"unseen-error": 1, "unseen-panic": 1, "unseen-wait": 1,
 		"seen-by-wait": 0, "seen-by-result": 0, "seen-by-err": 0, "succeeded": 0, "cancelled": 0,
 	} {
 		if got := r.with(name); got != want {

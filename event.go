@@ -51,21 +51,23 @@ func (e *Event) Wait(ctx context.Context) error {
 		return nil
 	}
 	pc := goid.CallerPC()
+	var err error
 	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
-		return e.waitInTask(ctx, pc, fb)
+		err = e.waitInTask(ctx, pc, fb)
+	} else {
+		err = e.waitHere(ctx, pc)
 	}
-	return e.waitHere(ctx, pc)
+	if err != nil && e.set.Load() {
+		return nil
+	}
+	return err
 }
 
 // waitHere is Wait on a goroutine. It is apart since its frame would be part of the stack of every task that waits.
 //
 //go:noinline
 func (e *Event) waitHere(ctx context.Context, pc uintptr) error {
-	err := waitOn(ctx, pc, "an event", e.list, e.unlist)
-	if err != nil && e.set.Load() {
-		return nil
-	}
-	return err
+	return waitOn(ctx, pc, "an event", e.list, e.unlist)
 }
 
 // waitInTask is Wait in a task: waitOn without what makes the stack deep.
@@ -86,9 +88,6 @@ func (e *Event) waitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 		e.unlist(w)
 	}
 	w.finish()
-	if why == woken || e.set.Load() {
-		return nil
-	}
 	return w.outcome(ctx, why, "an event")
 }
 

@@ -180,6 +180,27 @@ func TestEvent_WaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// To look at a context may set the event: it may be that of a call, whose end is seen then, and runs functions of users.
+func TestEvent_SetByTheLookAtTheContext(t *testing.T) {
+	everywhere(t, func(t *testing.T, on hop.Portal) {
+		must(t, hop.Go(bg, on, func(context.Context) (int, error) {
+			var e hop.Event
+			return 0, e.Wait(setsWhenAsked{bg, &e})
+		}))
+	})
+}
+
+// setsWhenAsked is a context that sets an event when it is asked whether it has ended, and has.
+type setsWhenAsked struct {
+	context.Context
+	e *hop.Event
+}
+
+func (ctx setsWhenAsked) Err() error {
+	ctx.e.Set()
+	return context.Canceled
+}
+
 func TestEvent_WaitEndsWithTheDeadline(t *testing.T) {
 	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
 		var e hop.Event

@@ -57,8 +57,8 @@ var guests = sync.Pool{New: func() any { return new(fiber) }}
 
 // mayWait is what comes before each wait: it reports why there is none, and prepares its end with ctx. fb may be nil.
 //
-// A call whose context ctx is, is told of its parent's end from here on. bind would see to that too, but there the stack is deeper, and what
-// it takes for the first time would make the stacks of most tasks grow.
+// In a task, the call whose context ctx is, is told of its parent's end from here on. bind would see to that too, but there the stack is deeper,
+// and what it takes for the first time would make the stacks of most tasks grow.
 func (fb *fiber) mayWait(ctx context.Context) error {
 	if fb == nil {
 		return nil
@@ -66,7 +66,7 @@ func (fb *fiber) mayWait(ctx context.Context) error {
 	if err := fb.canWait(ctx); err != nil {
 		return err
 	}
-	if cc, ok := ctx.(*callContext); ok {
+	if cc, ok := ctx.(*callContext); ok && fb.wait.co != nil {
 		(*Call)(cc).watch()
 	}
 	return nil

@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -120,5 +121,28 @@ func TestOneMoreAsksForTheEndOfADoneCall(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A goroutine's wait that is answered before it blocks costs no hook.
+func TestAWaitThatDoesNotBlockIsNotHooked(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who gives way to a loop that it has just woken, finds it done then
+	l := NewLoop(nil)
+	defer l.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	hooked := 0
+	const calls = 200
+	for range calls {
+		p := Go(ctx, Goroutines, func(ctx context.Context) (int, error) {
+			return Go(ctx, l, func(context.Context) (int, error) { return 1, nil }).Wait(ctx)
+		})
+		p.Wait(ctx)
+		if p.c.x.Load() != nil {
+			hooked++
+		}
+	}
+	if hooked > calls/2 {
+		t.Errorf("%d of %d calls that waited for an idle loop were hooked", hooked, calls)
 	}
 }

@@ -24,10 +24,17 @@ func Yield(ctx context.Context) error {
 		}
 		return nil
 	}
-	return waitOn(ctx, goid.CallerPC(), "a yield", func(w *wait) bool {
-		w.Wake()
-		return true
-	}, func(*wait) {})
+	if ctx.Err() != nil {
+		return endedWait("a yield", ctx)
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
+	}
+	w := begin(fb, ctx, goid.CallerPC())
+	w.Wake()
+	why := w.block(ctx)
+	w.finish()
+	return w.outcome(ctx, why, "a yield")
 }
 
 // Sleep waits for at least d: a task suspended, a pool worker with its place given back. It returns nil, or an error that is

@@ -44,7 +44,7 @@ type sched struct {
 
 	coros coroList // all of them, for others to look at
 
-	timersMu turn.Short
+	timersMu turn.Mutex
 	timers   timerheap.Heap[timed] // by the time since epoch
 	alarm    *time.Timer
 	alarmAt  time.Duration // what it is set to; 0: nothing

@@ -38,10 +38,11 @@ func (u *unlooked) keep(err error) {
 	var p *PanicError
 	var d *DeadlockError
 	var c *CancelError
+	var w *waitError
 	switch {
 	case errors.As(err, &p) && p == err && p.call != nil:
 		err = &PanicError{Value: p.Value, Stack: p.Stack}
-	case errors.As(err, &p), errors.As(err, &d), errors.As(err, &c):
+	case errors.As(err, &p), errors.As(err, &d), errors.As(err, &c), errors.As(err, &w):
 		err = errors.New(err.Error())
 	}
 	u.err.Store(&err)
