@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 	"weak"
 
 	"github.com/gohop/hop/internal/mailbox"
@@ -33,7 +34,11 @@ func TestOrderAndNothingLost(t *testing.T) {
 		m, ok := box.Next()
 		if !ok {
 			if box.Sleep() {
-				<-wakes
+				select {
+				case <-wakes:
+				case <-time.After(20 * time.Second):
+					t.Fatalf("asleep after %d of %d messages: nobody was told to wake the receiver", got, senders*each)
+				}
 			}
 			continue
 		}
