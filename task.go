@@ -257,6 +257,7 @@ func (s *sched) suspended(c *coro) {
 			continue
 		}
 		s.pending = it
+		// Where there is no spare the driver makes one: on this stack, which is a task's and small, that would take more than is left of it.
 		if len(s.idle) > 0 && s.depth < maxDepth && (c.below == nil || c.below.task) {
 			s.resume(s.spare())
 			continue
