@@ -125,11 +125,13 @@ func TestHeldForLong(t *testing.T) {
 	for _, procs := range []int{1, 2} {
 		with(t, procs, func() {
 			var mu spin.Mutex
+			had := 0
 			mu.Lock()
 			got := make(chan bool)
 			for range 4 {
 				go func() {
 					mu.Lock()
+					had++
 					mu.Unlock()
 					got <- true
 				}()
@@ -139,9 +141,15 @@ func TestHeldForLong(t *testing.T) {
 				t.Fatal("two hold the lock")
 			case <-time.After(20 * time.Millisecond): // beyond all patience; no fault can come of its being longer or shorter
 			}
+			if had != 0 {
+				t.Error("two hold the lock")
+			}
 			mu.Unlock()
 			for range 4 {
 				<-got
+			}
+			if had != 4 {
+				t.Errorf("%d of 4 had the lock", had)
 			}
 		})
 	}
@@ -158,8 +166,9 @@ func TestBubble(t *testing.T) {
 		go func() {
 			waits.Store(true)
 			mu.Lock()
+			d := time.Since(began)
 			mu.Unlock()
-			got <- time.Since(began)
+			got <- d
 		}()
 		for !waits.Load() {
 			runtime.Gosched()
