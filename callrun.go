@@ -214,6 +214,7 @@ func (c *Call) finishLocked(state State, err error) {
 	c.move(state)
 	var sets *linkNode
 	var last waitlist.Chain
+	var h *hook
 	if x != nil && (x.onDone != nil || x.nodes != nil) {
 		last = c.takeWatchers()
 	}
@@ -225,13 +226,16 @@ func (c *Call) finishLocked(state State, err error) {
 		if x.doneCh != nil {
 			close(x.doneCh)
 		}
-		c.unhookDone(x)
+		h = c.unhookDone(x)
 	}
 	if bug.UnderLock {
 		c.runDone(fs)
 		fs = nil
 	}
 	c.mu.Unlock()
+	if h != nil {
+		defer h.undo() // last: it may ask a context of a user's
+	}
 	if u != nil {
 		u.keep(err)
 	}

@@ -71,10 +71,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	}
 	x := c.more()
 	if c.has(flagCancel) {
-		if all := c.endedBy(); !errors.Is(all, cause) && cause != context.Canceled {
-			c.rare().causes = errors.Join(all, cause)
-		}
-		c.mu.Unlock()
+		c.addCause(cause)
 		return true
 	}
 	x.cause = cause
@@ -102,6 +99,30 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	}
 	forEach(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) })
 	return true
+}
+
+// addCause notes one more cause of a cancel, if it is a new one. It is entered with mu held, and releases it.
+func (c *Call) addCause(cause error) {
+	for {
+		all := c.endedBy()
+		var joined error
+		if r := c.hasRare(); r != nil {
+			joined = r.causes
+		}
+		c.mu.Unlock()
+		if cause == context.Canceled || errors.Is(all, cause) { // not under the lock: errors of users have methods
+			return
+		}
+		c.mu.Lock()
+		if c.isDone() {
+			break
+		}
+		if r := c.rare(); r.causes == joined { // errors.Join makes pointers
+			r.causes = errors.Join(all, cause)
+			break
+		}
+	}
+	c.mu.Unlock()
 }
 
 // endWait ends the wait in which the call's function is, if it is bound to the call's context.

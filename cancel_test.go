@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -1174,5 +1175,74 @@ func TestS21_ManyCancelWaitsAllReturn(t *testing.T) {
 			})
 		}
 		within(t, patience, "all CancelWaits", all.Wait)
+	})
+}
+
+// asksError is an error whose Is asks.
+type asksError struct{ ask func() }
+
+func (e asksError) Error() string { return "asks" }
+
+func (e asksError) Is(error) bool {
+	e.ask()
+	return false
+}
+
+// The errors of users have methods, which may look at the call or group that they end: no lock is held then.
+func TestErrorsThatAskWhatTheyEnd(t *testing.T) {
+	t.Run("a call", func(t *testing.T) {
+		started, release := make(chan struct{}), make(chan struct{})
+		p := hop.Go(bg, hop.Goroutines, func(context.Context) (int, error) {
+			close(started)
+			<-release
+			return 0, nil
+		})
+		recv(t, "its start", started)
+		asked := 0
+		ask := asksError{func() {
+			asked++
+			p.Call().Cancel(nil)
+			_ = p.String()
+		}}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			p.Cancel(&ask)
+			p.Cancel(errEnough)
+			p.Cancel(errStruck)
+			p.Cancel(errEnough)
+		}()
+		recv(t, "the cancels", ended)
+		close(release)
+		_, err := p.Wait(bg)
+		for _, want := range []error{&ask, errEnough, errStruck, hop.ErrCancelled} {
+			wantIs(t, err, want)
+		}
+		if n := strings.Count(err.Error(), errEnough.Error()); n != 1 {
+			t.Errorf("%d times in %q, want once", n, err)
+		}
+		if asked == 0 {
+			t.Error("nobody has asked the error")
+		}
+	})
+	t.Run("a group", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(bg)
+		asked := 0
+		ended := make(chan error, 1)
+		go func() {
+			ended <- hop.WithGroup(ctx, nil, func(ctx context.Context) error {
+				g := hop.CurrentGroup(ctx)
+				cancel()
+				return &asksError{func() {
+					asked++
+					g.Cancel(nil)
+					g.Calls()
+				}}
+			})
+		}()
+		wantIs(t, recv(t, "the group's end", ended), context.Canceled)
+		if asked == 0 {
+			t.Error("nobody has asked the error")
+		}
 	})
 }

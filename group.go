@@ -195,14 +195,15 @@ func (g *Group) result(ctx context.Context, ferr, werr error) error {
 		g.cancel(causeOf(ctx), false) // the function that follow has registered may not have run yet
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	errs, cause, failed := g.errs, g.cause, g.failed
+	g.mu.Unlock() // errors of users have methods, which may ask the group
 	var all []error
 	told := make(errorSet)
-	if ferr != nil && !g.ownEnd(ferr) {
+	if ferr != nil && !g.ownEnd(ferr, cause, failed, errs) {
 		all = append(all, ferr)
 		told.addAll(ferr)
 	}
-	for _, err := range g.errs {
+	for _, err := range errs {
 		if told.add(err) {
 			all = append(all, err)
 		}
@@ -216,13 +217,13 @@ func (g *Group) result(ctx context.Context, ferr, werr error) error {
 	return errors.Join(all...)
 }
 
-// ownEnd reports whether f's error only says that the group was cancelled: by its Timeout, by Cancel, or because a member
-// has failed, whose error is the group's. It needs mu.
-func (g *Group) ownEnd(err error) bool {
-	if g.cause == nil || g.failed && (len(g.errs) == 0 || !errors.Is(err, context.Canceled)) {
+// ownEnd reports whether f's error only says that the group was cancelled with cause: by its Timeout, by Cancel, or because a member
+// has failed, whose error, one of errs, is the group's.
+func (g *Group) ownEnd(err, cause error, failed bool, errs []error) bool {
+	if cause == nil || failed && (len(errs) == 0 || !errors.Is(err, context.Canceled)) {
 		return false
 	}
-	return saysOnly(err, context.Canceled, g.ctx.Err(), g.cause)
+	return saysOnly(err, context.Canceled, g.ctx.Err(), cause)
 }
 
 // saysOnly reports whether err, and each part of it if several are joined, is one of these errors or wraps one.

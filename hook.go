@@ -126,19 +126,22 @@ func (c *Call) addKid(k *kid) bool {
 	return true
 }
 
-// dropKid takes k back; false: it has been told. The lock of a call under c may be held.
+// dropKid takes k back; false: it has been told.
 func (c *Call) dropKid(k *kid) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if k.up != c {
+		c.mu.Unlock()
 		return false
 	}
 	x := c.more()
 	k.up = nil
 	x.kids.remove(k)
+	var h *hook
 	if c.isDone() {
-		c.unhookDone(x)
+		h = c.unhookDone(x)
 	}
+	c.mu.Unlock()
+	h.undo()
 	return true
 }
 
@@ -235,9 +238,7 @@ func (c *Call) keepHook(h *hook) {
 		x.hook, h = h, nil
 	}
 	c.mu.Unlock()
-	if h != nil {
-		h.undo() // the call has ended meanwhile, or another has hooked it after that
-	}
+	h.undo() // the call has ended meanwhile, or another has hooked it after that
 }
 
 // hookTo has c told of parent's end by h.
@@ -266,8 +267,11 @@ func (c *Call) hookToContext(parent context.Context, h *hook) {
 	}
 }
 
-// undo takes it back.
+// undo takes it back; nil: there is nothing to take back. No lock is held, since a context of a user's may be asked.
 func (h *hook) undo() {
+	if h == nil {
+		return
+	}
 	if h.stop != nil {
 		h.stop()
 	}
@@ -337,21 +341,19 @@ func (c *Call) hasFuncs() bool {
 	return x.onDone != nil || r != nil && len(r.onCancel) > 0
 }
 
-// unhookDone takes the hook back when the call is done and has nobody to tell any more. It needs mu.
-func (c *Call) unhookDone(x *callMore) {
+// unhookDone returns the hook, to be undone without the lock, when the call is done and has nobody to tell any more. It needs mu.
+func (c *Call) unhookDone(x *callMore) (h *hook) {
 	if r := x.rare.Load(); r != nil && r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil
 	}
 	if !x.hooked || !x.kids.empty() {
-		return
+		return nil
 	}
 	x.leaveBehind(c)
 	x.hooked = false
-	if x.hook != nil {
-		x.hook.undo()
-		x.hook = nil
-	}
+	h, x.hook = x.hook, nil
+	return h
 }
 
 // leaveBehind sees to it that who has the Done of the call, which has ended, still hears of the parent's end. It needs mu.

@@ -124,6 +124,60 @@ func TestOneMoreAsksForTheEndOfADoneCall(t *testing.T) {
 	}
 }
 
+// asksWhenStopped is a context whose registrations, when they are taken back, ask.
+type asksWhenStopped struct {
+	context.Context
+	ask func()
+}
+
+func (asksWhenStopped) Value(any) any { return nil } // or package context goes past it
+
+func (ctx asksWhenStopped) AfterFunc(f func()) func() bool {
+	stop := context.AfterFunc(ctx.Context, f)
+	return func() bool {
+		ctx.ask()
+		return stop()
+	}
+}
+
+// A context of a user's is asked to forget a call when that has ended, or when nobody wants to know the end any more. It may look at the call.
+func TestAContextLooksAtTheCallThatItIsToForget(t *testing.T) {
+	inner, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var c *Call
+	asked := 0
+	ctx := asksWhenStopped{inner, func() {
+		asked++
+		_ = c.String()
+		c.Cancel(nil)
+	}}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p := NewPromise[int](ctx)
+		c = p.Pending().Call()
+		c.Done() // it is hooked
+		stop := (*callContext)(c).AfterFunc(func() {})
+		p.Resolve(1)
+		if asked != 0 {
+			t.Error("forgotten, though somebody is to be told")
+		}
+		stop()
+		p = NewPromise[int](ctx)
+		c = p.Pending().Call()
+		c.Done()
+		p.Resolve(1)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it never ends")
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times, want twice", asked)
+	}
+}
+
 // A goroutine's wait that is answered before it blocks costs no hook.
 func TestAWaitThatDoesNotBlockIsNotHooked(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who gives way to a loop that it has just woken, finds it done then
