@@ -348,7 +348,7 @@ func (c *Call) Portal() Portal {
 	if flags := c.st.Load(); flags&flagTaken != 0 && flags&flagLoose == 0 {
 		return c.portal // set by who made and submitted the call, before that flag, and not changed any more
 	}
-	return c.portalNow()
+	return c.portalNow() // apart, so that this has a small frame: see mayWait
 }
 
 func (c *Call) portalNow() Portal {

@@ -51,13 +51,11 @@ func (c *Call) run(fb *fiber) {
 		if fb.wait.bound.Load() != nil {
 			fb.wait.bound.Store(nil) // or the goroutine keeps the call
 		}
-		if flags := c.st.Load(); flags&(flagLabels|flagAbandoned) != 0 {
-			if flags&flagLabels != 0 {
-				resetLabels(below)
-			}
-			if flags&flagAbandoned != 0 {
-				c.cameBack(fb)
-			}
+		if c.has(flagLabels) {
+			resetLabels(below)
+		}
+		if c.has(flagAbandoned) {
+			c.cameBack(fb)
 		}
 	}()
 	c.impl.invoke((*callContext)(c))

@@ -295,6 +295,8 @@ func (c *Call) hub(parent context.Context) *Call {
 	return l.s.newHub(parent)
 }
 
+// newHub makes a hub. It is apart since most calls find one.
+//
 //go:noinline
 func (s *sched) newHub(parent context.Context) *Call {
 	h := &Call{parent: parent, impl: noCall}

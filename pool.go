@@ -216,7 +216,8 @@ func (p *Pool) changed() {
 	}
 }
 
-// give has a worker run it, now. It needs mu.
+// give has a worker run it, now. It needs mu. What is shared by the whole process must not let goroutines of a testing/synctest bubble serve
+// others, or others serve it: there each call gets a worker of its own.
 func (p *Pool) give(it item) {
 	p.running++
 	if n := len(p.idle); n > 0 && !(p.shared && goid.InBubble()) {

@@ -6,26 +6,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
 
 // The bubble of an exploration is told from the rest of the process by its clock, which any goroutine can read without being in a
-// table: it is set forward at the bubble's beginning. Other bubbles begin at 2000-01-01, and the world has been later than
-// the end for long.
+// table: it is set forward at the bubble's beginning. Other bubbles begin at 2000-01-01.
 const (
 	ahead = 300 * 24 * time.Hour
 	since = 946684800 + int64(ahead/time.Second)
-	until = 1e9
 )
 
 // inside reports whether the calling goroutine is in the bubble of an exploration.
 func inside() bool {
-	now := time.Now().Unix()
-	return since <= now && now < until
+	return goid.InBubble() && time.Now().Unix() >= since
 }
-
-// inBubble reports whether the calling goroutine is in any bubble.
-func inBubble() bool { return time.Now().Unix() < until }
 
 // A director hands the goroutines that come to a point to the run that they belong to.
 type director struct{ run atomic.Pointer[run] }

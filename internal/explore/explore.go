@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -101,7 +102,7 @@ func start(t *testing.T, o Options, body func(*Trial)) (s *search, end func()) {
 	if err != nil {
 		panic(err)
 	}
-	if inBubble() {
+	if goid.InBubble() {
 		panic("hop: an exploration cannot be started inside another, or in a testing/synctest bubble: it makes bubbles of its own")
 	}
 	calibrate()
