@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
@@ -65,10 +66,10 @@ type Call struct {
 	waiters waitlist.List            // who waits until the call is done
 	x       atomic.Pointer[callMore] // what few calls need; set once
 	fb      atomic.Pointer[fiber]    // the goroutine that runs the function; set by it
-	impl    callImpl                 // the Pending; set once
+	kind    callKind                 // how to reach the Pending; set once
 	parent  context.Context          // the submitter's; set once
-	portal  Portal
-	sets    *link // the groups and trackers it is made in; set once
+	portal  *Portal                  // where it was submitted to, as portalRef has it
+	sets    *link                    // the groups and trackers it is made in; set once
 	from    *sched
 }
 
@@ -116,7 +117,19 @@ type callImpl interface {
 	invoke(ctx context.Context)
 	release()
 	takes(onUndelivered any) bool
-	delay() *delayed // its timer; nil: it has none
+}
+
+// A callKind is which type a call's Pending is of: the first word of a callImpl. The second, the Pending, is the call itself, which stands
+// first in it; so it is not kept. The word leads to what the runtime keeps of types, never to the heap.
+type callKind unsafe.Pointer
+
+// kindOf returns the kind of impl, whose call must stand first in what it points to.
+func kindOf(impl callImpl) callKind { return *(*callKind)(unsafe.Pointer(&impl)) }
+
+// impl returns the Pending.
+func (c *Call) impl() (impl callImpl) {
+	*(*[2]unsafe.Pointer)(unsafe.Pointer(&impl)) = [2]unsafe.Pointer{unsafe.Pointer(c.kind), unsafe.Pointer(c)}
+	return impl
 }
 
 // Flags beside the state.
@@ -222,7 +235,7 @@ func (c *Call) init(ctx context.Context, impl callImpl, fn, pc uintptr, opts []O
 	if ctx == nil {
 		misuse("nil context")
 	}
-	c.impl, c.parent, c.fn, c.pc = impl, ctx, codeAt(fn), codeAt(pc)
+	c.kind, c.parent, c.fn, c.pc = kindOf(impl), ctx, codeAt(fn), codeAt(pc)
 	if fb := self(); fb != nil {
 		c.from = fb.s
 	}
@@ -346,7 +359,7 @@ func (c *Call) Context() context.Context { return (*callContext)(c) }
 // Portal returns where the call was submitted to, nil if nowhere yet.
 func (c *Call) Portal() Portal {
 	if flags := c.st.Load(); flags&flagTaken != 0 && flags&flagLoose == 0 {
-		return c.portal // set by who made and submitted the call, before that flag, and not changed any more
+		return portalAt(c.portal) // set by who made and submitted the call, before that flag, and not changed any more
 	}
 	return c.portalNow() // apart, so that this has a small frame: see mayWait
 }
@@ -354,7 +367,7 @@ func (c *Call) Portal() Portal {
 func (c *Call) portalNow() Portal {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.portal
+	return portalAt(c.portal)
 }
 
 // Meta returns the value that the option [Meta] gave for key, or nil.

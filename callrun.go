@@ -58,7 +58,7 @@ func (c *Call) run(fb *fiber) {
 			c.cameBack(fb)
 		}
 	}()
-	c.impl.invoke((*callContext)(c))
+	c.impl().invoke((*callContext)(c))
 	returned = true
 }
 
@@ -133,7 +133,7 @@ func (c *Call) leaveQueue() {
 // accept makes the call on's, as hop's own portals do before they queue it. It reports whether there is something to
 // queue: a call that was cancelled before is none.
 func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
-	if c == nil || c.impl == nil {
+	if c == nil || c.kind == nil {
 		misuse("Submit of a call that New did not make")
 	}
 	turn.At(turn.Submit, c)
@@ -157,7 +157,7 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 	defer c.mu.Unlock()
 	c.set(flagTaken)
 	if c.portal == nil {
-		c.portal = on
+		c.portal = portalRef(on)
 		c.set(flagPortal)
 	}
 	c.advance(Created, Queued)
@@ -238,7 +238,7 @@ func (c *Call) finishLocked(state State, err error) {
 		u.keep(err)
 	}
 	if c.has(flagDelayed) {
-		c.impl.delay().drop()
+		c.dropTimer()
 	}
 	switch {
 	case fs != nil || !last.Empty():
@@ -268,7 +268,7 @@ func (c *Call) Fail(err error) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.impl.release()
+	c.impl().release()
 	if cause := c.endedBy(); cause != nil {
 		c.finishLocked(Cancelled, c.cancelled(cause))
 		return true

@@ -82,7 +82,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		return nil
 	}
 	c.waiters.Add(&w.node, w)
-	w.hopeFor(c.portal)
+	w.hopeFor(portalAt(c.portal))
 	if pump {
 		w.pump = c
 		if x := c.hasRare(); x != nil && x.pump != nil {

@@ -88,7 +88,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	defer c.endWait()
 	switch {
 	case state < Running && len(asks) == 0 && !(bug.CancelWaitsTurn && state == Queued):
-		c.impl.release()
+		c.impl().release()
 		c.finishLocked(Cancelled, c.cancelled(cause))
 	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
 		c.set(flagAbandoned)

@@ -57,7 +57,7 @@ func (c *Call) hold(on Portal) (kept bool, err error) {
 	}
 	x.held = h
 	if c.portal == nil {
-		c.portal = on
+		c.portal = portalRef(on)
 	}
 	c.advance(Created, Queued)
 	c.mu.Unlock()

@@ -299,7 +299,7 @@ func (c *Call) hub(parent context.Context) *Call {
 //
 //go:noinline
 func (s *sched) newHub(parent context.Context) *Call {
-	h := &Call{parent: parent, impl: noCall}
+	h := &Call{parent: parent, kind: noCall}
 	h.set(flagHub)
 	s.hub.Store(h)
 	return h
@@ -321,15 +321,14 @@ func (s *sched) dropHub() {
 	h.finishLocked(Succeeded, nil)
 }
 
-// noCall is the function of a hub.
-var noCall callImpl = noFunction{}
+// noCall is the kind of a hub, which has no function.
+var noCall = kindOf((*noFunction)(nil))
 
-type noFunction struct{}
+type noFunction Call
 
-func (noFunction) invoke(context.Context) {}
-func (noFunction) release()               {}
-func (noFunction) takes(any) bool         { return false }
-func (noFunction) delay() *delayed        { return nil }
+func (*noFunction) invoke(context.Context) {}
+func (*noFunction) release()               {}
+func (*noFunction) takes(any) bool         { return false }
 
 // hasFuncs reports whether the end of c, or being asked for it, runs functions of users.
 func (c *Call) hasFuncs() bool {

@@ -71,13 +71,13 @@ func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
 	s := fb.s
 	when := s.in(d)
 	w := begin(fb, ctx, pc)
-	s.startTimer(&w.timer, w, when)
+	s.startTimer(&s.timers.sleeps, &w.timer, when)
 	why := w.block(ctx)
 	if why == woken {
 		w.finish()
 		return nil
 	}
-	s.stopTimer(&w.timer)
+	s.stopTimer(&s.timers.sleeps, &w.timer)
 	w.finish()
 	return w.outcome(ctx, why, "a sleep")
 }

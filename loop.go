@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/thread"
@@ -49,6 +50,7 @@ type LoopOptions struct {
 // EventLoopThread.
 type Loop struct {
 	s      *sched
+	self   Portal // itself: see portalRef
 	o      LoopOptions
 	id     uint64
 	parent *Loop
@@ -88,6 +90,7 @@ var lastLoopID atomic.Uint64
 
 func newLoop(o *LoopOptions, parent *Loop) *Loop {
 	l := &Loop{parent: parent, id: lastLoopID.Add(1), ended: new(Event)}
+	l.self = l
 	if o != nil {
 		l.o = *o
 	}
@@ -240,8 +243,6 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 			return err
 		}
 	}
-	t := c.impl.delay()
-	t.l = l
 	c.set(flagDelayed)
 	l.mu.Lock()
 	if !bug.DelaysAfterStop && l.stop != running {
@@ -253,19 +254,30 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 	}
 	if !c.done() {
-		l.s.startTimer(&t.timer, c, l.s.in(d)) // under mu: a stop that comes later finds it
+		l.s.startTimer(&l.s.timers.delays, c.timer(), l.s.in(d)) // under mu: a stop that comes later finds it
 	}
 	l.mu.Unlock()
 	if c.done() {
-		t.drop()
+		c.dropTimer()
 	}
 	return nil
 }
 
-// A delayed call waits for its time. This is part of what After allocates.
-type delayed struct {
-	timer timerheap.Timer[timed]
-	l     *Loop
+// A delayedPending is what After makes: the timer stands right before the call. It is found by that: a million timers may wait, and each
+// word in them counts.
+type delayedPending[T any] struct {
+	timer timerheap.Timer
+	Pending[T]
+}
+
+// timer returns the timer of a call that After has made.
+func (c *Call) timer() *timerheap.Timer {
+	return (*timerheap.Timer)(unsafe.Add(unsafe.Pointer(c), -int(unsafe.Sizeof(timerheap.Timer{}))))
+}
+
+// delayedCall returns the call whose timer t is.
+func delayedCall(t *timerheap.Timer) *Call {
+	return (*Call)(unsafe.Add(unsafe.Pointer(t), unsafe.Sizeof(*t)))
 }
 
 // due sends a delayed call into the mailbox, or has it get its places first.
@@ -277,19 +289,18 @@ func (c *Call) due(s *sched) {
 	s.send(c, internal)
 }
 
-// drop takes the timer back: the call has ended.
-func (t *delayed) drop() { t.l.s.stopTimer(&t.timer) }
+// dropTimer takes the timer back: the call has ended.
+func (c *Call) dropTimer() {
+	s := portalAt(c.portal).(*Loop).s
+	s.stopTimer(&s.timers.delays, c.timer())
+}
 
 // delayedCalls returns the calls of After that are not due yet, in the order of their times.
 func (s *sched) delayedCalls() []*Call {
 	var calls []*Call
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	for _, v := range s.timers.Sorted() {
-		if c, ok := v.(*Call); ok {
-			calls = append(calls, c)
-		}
-	}
+	s.timers.mu.Lock()
+	defer s.timers.mu.Unlock()
+	s.timers.delays.Sorted(func(t *timerheap.Timer) { calls = append(calls, delayedCall(t)) })
 	return calls
 }
 

@@ -48,7 +48,7 @@ func OnUndelivered[T any](f func(T)) Option {
 		misuse("OnUndelivered: nil function")
 	}
 	return optionFunc(func(c *Call) {
-		if c.impl != nil && !c.impl.takes(f) {
+		if c.kind != nil && !c.impl().takes(f) {
 			misuse("OnUndelivered[%v] is given to %v of another type", reflect.TypeFor[T](), c)
 		}
 		c.rare().undelivered = f

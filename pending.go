@@ -157,16 +157,6 @@ func (p *Pending[T]) undelivered(v T) {
 // release drops the function, and with it its arguments, of a call that will never run.
 func (p *Pending[T]) release() { p.f = nil }
 
-func (p *Pending[T]) delay() *delayed { return nil }
-
-// A delayedPending is a Pending with the timer that it waits for.
-type delayedPending[T any] struct {
-	Pending[T]
-	t delayed
-}
-
-func (p *delayedPending[T]) delay() *delayed { return &p.t }
-
 func (p *Pending[T]) takes(onUndelivered any) bool {
 	_, ok := onUndelivered.(func(T))
 	return ok

@@ -38,6 +38,7 @@ type PoolOptions struct {
 type Pool struct {
 	o       PoolOptions
 	made    bool
+	self    Portal // itself: see portalRef
 	shared  bool
 	queued  atomic.Int64 // calls that wait to start, where there is a QueueLimit
 	ended   *Event
@@ -87,6 +88,7 @@ type PoolStats struct {
 // NewPool makes a pool. It starts no worker before the first call. Negative sizes panic.
 func NewPool(o *PoolOptions) *Pool {
 	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]uint64)}
+	p.self = p
 	if o != nil {
 		p.o = *o
 	}

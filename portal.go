@@ -107,7 +107,7 @@ func After[T any](ctx context.Context, d time.Duration, on Portal, f func(contex
 		misuse("nil function")
 	}
 	p := &delayedPending[T]{Pending: Pending[T]{f: f}}
-	p.c.init(ctx, p, reflect.ValueOf(f).Pointer(), goid.CallerPC(), opts)
+	p.c.init(ctx, &p.Pending, reflect.ValueOf(f).Pointer(), goid.CallerPC(), opts)
 	p.c.submitIn(d, on)
 	return &p.Pending
 }
@@ -120,7 +120,7 @@ func checkPortal(what string, on Portal) {
 
 // submit joins the call's groups and hands it to the portal.
 func (c *Call) submit(on Portal) {
-	c.portal = on
+	c.portal = portalRef(on)
 	c.join()
 	c.submitHeld(on)
 }
@@ -154,7 +154,7 @@ type delayer interface {
 }
 
 func (c *Call) submitIn(d time.Duration, on Portal) {
-	c.portal = on
+	c.portal = portalRef(on)
 	c.join()
 	if on, ok := on.(delayer); ok {
 		if err := on.submitAfter(c, d); err != nil {
@@ -183,7 +183,7 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 	}
 	if fb != nil {
 		if err := fb.canWait(ctx); err != nil && on != Inline {
-			c.portal = on
+			c.portal = portalRef(on)
 			c.set(flagLooked)
 			c.Fail(err)
 			return err
@@ -215,7 +215,7 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 
 // runHere runs c inline on its own loop, on whose goroutine the caller is.
 func (c *Call) runHere(l *Loop, fb *fiber) {
-	c.portal = l
+	c.portal = &l.self
 	c.join()
 	if l.s.closing.Load() && (fb == nil || fb.cur.Load() == nil) {
 		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
@@ -228,8 +228,45 @@ func (c *Call) runHere(l *Loop, fb *fiber) {
 	c.run(fb)
 }
 
+// portalRef returns where on stands, for a call to keep: a word, where a Portal is two. Loops, pools and Waiters have it in them.
+func portalRef(on Portal) *Portal {
+	switch p := on.(type) {
+	case *Loop:
+		if p != nil {
+			return &p.self
+		}
+	case *Pool:
+		if p != nil {
+			return &p.self
+		}
+	case *Waiter:
+		if p != nil {
+			return &p.self
+		}
+	case inline:
+		return &inlineSelf
+	case goroutines:
+		return &goroutinesSelf
+	}
+	return keepPortal(on)
+}
+
+// keepPortal is apart since only portals of users need an allocation.
+//
+//go:noinline
+func keepPortal(on Portal) *Portal { return &on }
+
+func portalAt(ref *Portal) Portal {
+	if ref == nil {
+		return nil
+	}
+	return *ref
+}
+
 // Inline runs each call on the submitting goroutine before Submit returns.
 var Inline Portal = inline{}
+
+var inlineSelf, goroutinesSelf Portal = inline{}, goroutines{}
 
 type inline struct{}
 

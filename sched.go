@@ -10,7 +10,6 @@ import (
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/spin"
-	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -44,11 +43,7 @@ type sched struct {
 
 	coros coroList // all of them, for others to look at
 
-	timersMu turn.Mutex
-	timers   timerheap.Heap[timed] // by the time since epoch
-	alarm    *time.Timer
-	alarmAt  time.Duration // what it is set to; 0: nothing
-	epoch    time.Time
+	timers timers
 
 	hub atomic.Pointer[Call] // who tells the loop's calls of the end of their context
 
@@ -59,6 +54,7 @@ type sched struct {
 	pending   item    // taken from the mailbox by one coroutine for another to run
 	idle      []*coro // coroutines without a task
 	ready     ready   // tasks to resume after the batch, before what is sent
+	rush      rush    // and those that go before the batch, where there are very many
 	tasks     int     // how many are suspended
 	over      bool    // tasks and messages are at their end: unwind
 	missed    int     // how often spinning was in vain, in a row
@@ -94,14 +90,8 @@ func (f posted) do(fb *fiber) {
 	returned = true
 }
 
-// timed is what a timer holds.
-type timed interface{ due(s *sched) }
-
-// due ends a Sleep.
-func (w *wait) due(*sched) { w.Wake() }
-
 func newSched(name string, l *Loop) *sched {
-	return &sched{name: name, loop: l, epoch: time.Now(), budget: -1}
+	return &sched{name: name, loop: l, budget: -1, timers: timers{epoch: time.Now()}}
 }
 
 func (s *sched) String() string { return s.name }
@@ -148,6 +138,11 @@ func (s *sched) next() item {
 	if s.budget > 0 && s.budget%4 == 0 && time.Since(s.tickBegan) > tickTime {
 		s.budget = 0 // a host's turn comes after some items or some time, whichever is first
 	}
+	if s.tasks >= crowd || s.rush.on {
+		if c := s.nextDue(); c != nil {
+			return c
+		}
+	}
 	for {
 		if it, ok := s.box.Next(); ok {
 			return it
@@ -165,6 +160,11 @@ func (s *sched) next() item {
 		}
 		if s.loop != nil && s.loop.step() {
 			continue
+		}
+		if s.rush.on {
+			if c := s.lastDue(); c != nil {
+				return c
+			}
 		}
 		if s.over || !s.sleep() {
 			return nil
@@ -186,7 +186,7 @@ const gatherPauses = 32
 
 // nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.
 func (s *sched) nextPosted() posted {
-	if s.pending != nil || s.target != nil || s.budget >= 0 || s.halt.Load() {
+	if s.pending != nil || s.target != nil || s.budget >= 0 || s.rush.on || s.halt.Load() {
 		return nil
 	}
 	it, ok := s.box.Next()
@@ -198,71 +198,6 @@ func (s *sched) nextPosted() posted {
 		s.pending = it
 	}
 	return f
-}
-
-// Timers fire on a goroutine of the runtime's, which puts what is due into the mailbox, at its time also when the loop is
-// busy: so it has its place in the one order. A sched needs one timer of the runtime's, set to the soonest.
-
-// fire acts on the timers that are due.
-func (s *sched) fire() {
-	turn.At(turn.Fire, s)
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	now := time.Since(s.epoch)
-	for t := s.timers.Due(now); t != nil; t = s.timers.Due(now) {
-		t.Value.due(s) // under the lock, so that who stops a timer knows whether it has acted
-	}
-	s.alarmAt = 0
-	s.setAlarm()
-}
-
-// setAlarm sets the runtime's timer, if something is due sooner than it is set to. It needs timersMu.
-func (s *sched) setAlarm() {
-	when, ok := s.timers.Soonest()
-	if !ok || s.alarmAt != 0 && s.alarmAt <= when {
-		return // too early is no harm: it looks again
-	}
-	s.alarmAt = max(1, when)
-	d := when - time.Since(s.epoch)
-	if s.alarm == nil {
-		s.alarm = time.AfterFunc(d, s.fire)
-	} else {
-		s.alarm.Reset(d)
-	}
-}
-
-// in returns the time that is d from now, as the timers count it.
-func (s *sched) in(d time.Duration) time.Duration { return time.Since(s.epoch) + max(0, d) }
-
-// startTimer has v act at when. It may be called from anywhere.
-func (s *sched) startTimer(t *timerheap.Timer[timed], v timed, when time.Duration) {
-	s.timersMu.Lock()
-	t.Value = v
-	if s.timers.Add(t, when) {
-		s.setAlarm()
-	}
-	s.timersMu.Unlock()
-}
-
-// stopTimer takes t back; false: it has acted.
-func (s *sched) stopTimer(t *timerheap.Timer[timed]) bool {
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	ok := s.timers.Remove(t)
-	if s.timers.Len() == 0 && s.alarm != nil {
-		s.alarm.Stop()
-		s.alarmAt = 0
-	}
-	return ok
-}
-
-// stopAlarm stops the runtime's timer: the sched is at its end.
-func (s *sched) stopAlarm() {
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	if s.alarm != nil {
-		s.alarm.Stop()
-	}
 }
 
 // How long the driver looks for more before it sleeps. A locked thread spins: see wait.go; when that has been in vain several
@@ -285,6 +220,12 @@ func (s *sched) sleep() bool {
 			s.stall.idle()
 		}
 		return false
+	}
+	if len(s.idle) > maxIdle {
+		if s.top != nil && s.top.task {
+			return false // not on the stack of a task: further down
+		}
+		s.shed()
 	}
 	if s.spin() {
 		return true

@@ -37,7 +37,8 @@ import (
 //   - A panic loses its stack on the way through iter.Pull, so functions are recovered where they are called.
 const maxDepth = 16
 
-// maxIdle is how many coroutines without a task are kept.
+// maxIdle is how many coroutines without a task a loop keeps when it has nothing to do. While it is busy it keeps all: many tasks that end often make
+// room for many that begin, and to end a coroutine can wait. A guest has no time of its own for that, and keeps no more.
 const maxIdle = 64
 
 type coro struct {
@@ -207,7 +208,7 @@ func (c *coro) runPosted(f posted) {
 // rest yields; false: the coroutine is to end.
 func (c *coro) rest() bool {
 	s := c.s
-	if len(s.idle) >= maxIdle {
+	if len(s.idle) >= maxIdle && s.notify != nil {
 		return false
 	}
 	s.idle = append(s.idle, c)
@@ -264,6 +265,20 @@ func (s *sched) suspended(c *coro) {
 		}
 		c.yield(struct{}{})
 		return
+	}
+}
+
+// shed ends the coroutines without a task that are too many, as long as nothing comes.
+func (s *sched) shed() {
+	n := len(s.idle)
+	for n > maxIdle && !s.box.Came() {
+		n--
+		s.idle[n].stop()
+		s.idle[n] = nil
+		s.idle = s.idle[:n]
+	}
+	if n <= maxIdle && cap(s.idle) > 1024 {
+		s.idle = append([]*coro(nil), s.idle...) // a burst is over: give its memory back
 	}
 }
 
@@ -338,8 +353,10 @@ func (r *ready) push(c *coro) {
 	r.cs = append(r.cs, c)
 }
 
+func (r *ready) empty() bool { return r.head == len(r.cs) }
+
 func (r *ready) pop() *coro {
-	if r.head == len(r.cs) {
+	if r.empty() {
 		return nil
 	}
 	c := r.cs[r.head]

@@ -19,8 +19,8 @@ type unlooked struct {
 
 // mayStayUnseen has the failure of c reported should nobody ever look at it, and with the error that keep is given. It needs mu.
 func (c *Call) mayStayUnseen() *unlooked {
-	u := &unlooked{name: c.Name(), place: portalName(c.portal)}
-	if l, ok := c.portal.(*Loop); ok {
+	u := &unlooked{name: c.Name(), place: portalName(portalAt(c.portal))}
+	if l, ok := portalAt(c.portal).(*Loop); ok {
 		u.log = l.o.Logger
 	}
 	c.rare().unlooked = u

@@ -67,7 +67,7 @@ type wait struct {
 	limit  atomic.Pointer[context.Context] // or this one
 
 	refusal atomic.Pointer[DeadlockError] // why it was refused while it stood
-	timer   timerheap.Timer[timed]
+	timer   timerheap.Timer
 }
 
 // standing reports whether the goroutine waits.
@@ -78,27 +78,34 @@ func (w *wait) standing() bool {
 
 // wakeAs ends the wait if it is the seq-th and still stands.
 func (w *wait) wakeAs(seq uint64, why phase) bool {
+	switch w.end(seq, why) {
+	case idle:
+		return false
+	case blocked:
+		w.ch <- struct{}{}
+	default:
+		if w.co != nil {
+			w.co.s.resumeLater(w.co)
+		}
+	}
+	return true
+}
+
+// end is wakeAs without the waking. It returns the phase that the wait was in, idle if it does not end it.
+func (w *wait) end(seq uint64, why phase) phase {
 	for {
 		turn.Race(w)
 		old := w.state.Load()
 		if !bug.StaleWake && old>>phaseBits != seq {
-			return false
+			return idle
 		}
-		switch phase(old & phaseMask) {
-		case armed, poked:
+		switch p := phase(old & phaseMask); p {
+		case armed, poked, blocked:
 			if w.state.CompareAndSwap(old, seq<<phaseBits|uint64(why)) {
-				if w.co != nil {
-					w.co.s.resumeLater(w.co)
-				}
-				return true
-			}
-		case blocked:
-			if w.state.CompareAndSwap(old, seq<<phaseBits|uint64(why)) {
-				w.ch <- struct{}{}
-				return true
+				return p
 			}
 		default:
-			return false
+			return idle
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 // Submit and OnDone are safe for concurrent use; one goroutine at a time waits. It follows Prefect's Waiter, SyncWaiter and
 // AsyncWaiter.
 type Waiter struct {
+	self Portal // itself: see portalRef
 	s    *sched // runs what was submitted, on the goroutine that waits
 	many manyWait
 
@@ -39,6 +40,7 @@ type Waiter struct {
 // NewWaiter makes a Waiter.
 func NewWaiter() *Waiter {
 	w := &Waiter{kids: make(map[*Call]uint64)}
+	w.self = w
 	w.s = newSched("a waiting goroutine", nil)
 	w.s.waiter = w
 	w.s.notify = w.want

@@ -2,6 +2,7 @@ package timerheap_test
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -15,12 +16,13 @@ func FuzzHeap(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 2, 1, 3, 0})
 	f.Add(append(slices.Repeat([]byte{0, 200, 0, 100, 0, 7}, 20), 2, 100, 1, 9, 1, 30, 2, 255))
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		type timer = timerheap.Timer[int]
-		var h timerheap.Heap[int]
+		type timer = timerheap.Timer
+		var h timerheap.Heap
 		var model []*timer
 		when := map[*timer]time.Duration{}
+		nth := map[*timer]int{}
 		order := func(a, b *timer) int {
-			return cmp.Or(cmp.Compare(when[a], when[b]), cmp.Compare(a.Value, b.Value))
+			return cmp.Or(cmp.Compare(when[a], when[b]), cmp.Compare(nth[a], nth[b]))
 		}
 		var spare []*timer // have been in a heap, and are used again
 		n := 0
@@ -34,9 +36,9 @@ func FuzzHeap(f *testing.F) {
 					tm, spare = spare[0], spare[1:]
 				}
 				n++
-				tm.Value = n
+				nth[tm] = n
 				when[tm] = time.Duration(int8(arg)) // also before the beginning
-				soonest := h.Add(tm, when[tm])
+				soonest := h.Add(tm, when[tm], math.MaxUint32-20+uint32(n))
 				model = append(model, tm)
 				if want := slices.MinFunc(model, order) == tm; soonest != want {
 					t.Fatalf("Add says soonest: %v, want %v", soonest, want)
@@ -62,7 +64,7 @@ func FuzzHeap(f *testing.F) {
 					tm := h.Due(now)
 					if len(model) == 0 || when[model[0]] > now {
 						if tm != nil {
-							t.Fatalf("%d, due at %v, came at %v", tm.Value, when[tm], now)
+							t.Fatalf("%d, due at %v, came at %v", nth[tm], when[tm], now)
 						}
 						break
 					}
@@ -77,17 +79,18 @@ func FuzzHeap(f *testing.F) {
 				}
 			case 3:
 				slices.SortFunc(model, order)
-				var want []int
-				for _, tm := range model {
-					want = append(want, tm.Value)
-				}
-				if got := h.Sorted(); !slices.Equal(got, want) {
-					t.Fatalf("Sorted gave %v, want %v", got, want)
+				var got []*timer
+				h.Sorted(func(tm *timer) { got = append(got, tm) })
+				if !slices.Equal(got, model) {
+					t.Fatalf("Sorted gave %v, want %v", got, model)
 				}
 			}
-			at, ok := h.Soonest()
-			if h.Len() != len(model) || ok != (len(model) > 0) || ok && at != when[slices.MinFunc(model, order)] {
-				t.Fatalf("%d timers, the soonest at %v, %v; want %d", h.Len(), at, ok, len(model))
+			at, first := h.Soonest()
+			if h.Len() != len(model) || (first != nil) != (len(model) > 0) {
+				t.Fatalf("%d timers, the soonest %v; want %d", h.Len(), first, len(model))
+			}
+			if first != nil && (first != slices.MinFunc(model, order) || at != when[first]) {
+				t.Fatalf("the soonest is %d at %v, want %d", nth[first], at, nth[slices.MinFunc(model, order)])
 			}
 		}
 	})

@@ -1,5 +1,8 @@
 // Package timerheap keeps what is to happen at a time, soonest first; what is due at the same time keeps the
 // order in which it was added.
+//
+// Most timers are taken back before they are due: a wait that has a limit, a sleep that is cancelled. So to take one back is cheap: its
+// slot stays, empty, until it comes to the top, or until half of the slots are empty.
 package timerheap
 
 import (
@@ -9,127 +12,207 @@ import (
 )
 
 // A Timer is an entry of a Heap; it belongs inside what it wakes, so that a timer costs no allocation.
-// Its zero value is ready.
-type Timer[V any] struct {
-	Value V
-	when  time.Duration
-	order uint64
-	index int // 1 + its place in the heap; 0: not in one
+// Its zero value is ready. It is small, since a million may wait.
+type Timer struct {
+	index uint32 // 1 + its place in the heap; 0: not in one
+	order uint32 // which it was; it may wrap, and only what is due at the same time is compared by it
 }
 
 // Queued reports whether the timer is in a heap.
-func (t *Timer[V]) Queued() bool { return t.index != 0 }
+func (t *Timer) Queued() bool { return t.index != 0 }
 
-// A Heap is a four-ary heap of timers; it is not safe for concurrent use. Times are counted from one moment of
-// the owner's choice.
-type Heap[V any] struct {
-	ts    []*Timer[V]
-	order uint64
+// Before reports whether t was added before u, to this heap or one that shares its count.
+func (t *Timer) Before(u *Timer) bool { return int32(t.order-u.order) < 0 }
+
+// A slot is a place in a heap. One without a timer is empty: it counts as added before all others of its time. So it never
+// hides one of them from what is sifted past it, and as each new timer is the last of its time, no order among the others depends on it.
+type slot struct {
+	when time.Duration
+	t    *Timer
 }
 
-// Len returns how many timers wait.
-func (h *Heap[V]) Len() int { return len(h.ts) }
+func (a *slot) before(b *slot) bool {
+	if a.when != b.when {
+		return a.when < b.when
+	}
+	return a.t == nil || b.t != nil && a.t.Before(b.t)
+}
 
-// Add puts t in, to be due at when. t must not be in a heap. It reports whether t is now the soonest.
-func (h *Heap[V]) Add(t *Timer[V], when time.Duration) bool {
-	h.order++
-	t.when, t.order = when, h.order
-	h.ts = append(h.ts, t)
-	h.up(len(h.ts) - 1)
-	return h.ts[0] == t
+// A Heap is a four-ary heap of timers; it is not safe for concurrent use. Times are counted from one moment of
+// the owner's choice. Its zero value is ready.
+//
+// The slots are in chunks: a heap that grows copies none of them, and has room for few more than there are.
+type Heap struct {
+	chunks []*chunk
+	n      int // slots in use
+	empty  int // those of them without a timer
+}
+
+const chunkLen = 63 // a chunk and what the allocator notes of it are 1 KB
+
+type chunk [chunkLen]slot
+
+func (h *Heap) at(i int) *slot { return &h.chunks[uint(i)/chunkLen][uint(i)%chunkLen] }
+
+// Len returns how many timers wait.
+func (h *Heap) Len() int { return h.n - h.empty }
+
+// Add puts t in, to be due at when, as the order-th of all. t must not be in a heap. It reports whether t is now the soonest.
+func (h *Heap) Add(t *Timer, when time.Duration, order uint32) bool {
+	t.order = order
+	if h.n == len(h.chunks)*chunkLen {
+		h.chunks = append(h.chunks, new(chunk))
+	}
+	h.n++
+	h.up(h.n-1, slot{when, t})
+	return h.chunks[0][0].t == t
 }
 
 // Remove takes t out; false: it was not in.
-func (h *Heap[V]) Remove(t *Timer[V]) bool {
+func (h *Heap) Remove(t *Timer) bool {
 	if t.index == 0 {
 		return false
 	}
-	i := t.index - 1
-	n := len(h.ts) - 1
-	last := h.ts[n]
-	h.ts[n] = nil
-	h.ts = h.ts[:n]
-	if i < n {
-		h.ts[i] = last
-		last.index = i + 1
-		if !h.down(i) {
-			h.up(i)
-		}
-	}
+	h.at(int(t.index) - 1).t = nil
 	t.index = 0
-	if n == 0 && cap(h.ts) > 1024 {
-		h.ts = nil
+	h.empty++
+	if h.empty > chunkLen && h.empty > h.n/2 {
+		h.compact()
 	}
+	h.trim()
 	return true
 }
 
-// Soonest returns when the next timer is due.
-func (h *Heap[V]) Soonest() (when time.Duration, ok bool) {
-	if len(h.ts) == 0 {
-		return 0, false
+// Soonest returns when the next timer is due, and the timer; nil: there is none.
+func (h *Heap) Soonest() (when time.Duration, t *Timer) {
+	if h.n == 0 {
+		return 0, nil
 	}
-	return h.ts[0].when, true
+	s := h.chunks[0][0]
+	return s.when, s.t
 }
 
 // Due takes the next timer out if it is due at now, and returns it.
-func (h *Heap[V]) Due(now time.Duration) *Timer[V] {
-	if len(h.ts) == 0 || h.ts[0].when > now {
+func (h *Heap) Due(now time.Duration) *Timer {
+	when, t := h.Soonest()
+	if t == nil || when > now {
 		return nil
 	}
-	t := h.ts[0]
-	h.Remove(t)
+	t.index = 0
+	h.pop()
+	h.trim()
 	return t
 }
 
-// Sorted returns the values of all timers, soonest first.
-func (h *Heap[V]) Sorted() []V {
-	ts := slices.Clone(h.ts)
-	slices.SortFunc(ts, func(a, b *Timer[V]) int {
-		return cmp.Or(cmp.Compare(a.when, b.when), cmp.Compare(a.order, b.order))
-	})
-	vs := make([]V, len(ts))
-	for i, t := range ts {
-		vs[i] = t.Value
+// Sorted shows f all timers, soonest first.
+func (h *Heap) Sorted(f func(*Timer)) {
+	all := make([]slot, 0, h.Len())
+	for i := range h.n {
+		if s := h.at(i); s.t != nil {
+			all = append(all, *s)
+		}
 	}
-	return vs
+	slices.SortFunc(all, func(a, b slot) int {
+		if c := cmp.Compare(a.when, b.when); c != 0 {
+			return c
+		}
+		if a.t.Before(b.t) {
+			return -1
+		}
+		return 1
+	})
+	for _, s := range all {
+		f(s.t)
+	}
 }
 
-func (h *Heap[V]) before(a, b *Timer[V]) bool {
-	return a.when < b.when || a.when == b.when && a.order < b.order
+// trim takes empty slots from the top, so that what is there is a timer.
+func (h *Heap) trim() {
+	for h.n > 0 && h.chunks[0][0].t == nil {
+		h.pop()
+		h.empty--
+	}
 }
 
-func (h *Heap[V]) up(i int) {
-	t := h.ts[i]
+// pop takes the slot at the top out.
+func (h *Heap) pop() {
+	last := *h.at(h.n - 1)
+	h.cut(h.n - 1)
+	if h.n > 0 {
+		h.down(0, last)
+	}
+}
+
+// compact takes all empty slots out.
+func (h *Heap) compact() {
+	n := 0
+	for i := range h.n {
+		if s := h.at(i); s.t != nil {
+			*h.at(n) = *s
+			n++
+		}
+	}
+	h.cut(n)
+	h.empty = 0
+	for i := n - 1; i >= 0; i-- {
+		h.down(i, *h.at(i))
+	}
+}
+
+// cut leaves n slots in use. One chunk more than they need is kept.
+func (h *Heap) cut(n int) {
+	for i := n; i < h.n; i++ {
+		*h.at(i) = slot{}
+	}
+	h.n = n
+	for keep := n/chunkLen + 2; len(h.chunks) > keep; {
+		last := len(h.chunks) - 1
+		h.chunks[last] = nil
+		h.chunks = h.chunks[:last]
+	}
+	if c := cap(h.chunks); c > chunkLen && len(h.chunks) < c/4 {
+		h.chunks = append(make([]*chunk, 0, c/2), h.chunks...)
+	}
+}
+
+func (h *Heap) put(i int, s slot) {
+	*h.at(i) = s
+	if s.t != nil {
+		s.t.index = uint32(i + 1)
+	}
+}
+
+// up puts s, which is new, where it belongs: at i, or above.
+func (h *Heap) up(i int, s slot) {
 	for i > 0 {
 		p := (i - 1) / 4
-		if !h.before(t, h.ts[p]) {
+		if !s.before(h.at(p)) {
 			break
 		}
-		h.ts[i] = h.ts[p]
-		h.ts[i].index = i + 1
+		h.put(i, *h.at(p))
 		i = p
 	}
-	h.ts[i] = t
-	t.index = i + 1
+	h.put(i, s)
 }
 
-func (h *Heap[V]) down(i int) bool {
-	t, from := h.ts[i], i
+// down puts s where it belongs: at i, which is free, or below.
+func (h *Heap) down(i int, s slot) {
 	for {
-		least := -1
-		for c := 4*i + 1; c < len(h.ts) && c <= 4*i+4; c++ {
-			if least < 0 || h.before(h.ts[c], h.ts[least]) {
-				least = c
-			}
-		}
-		if least < 0 || !h.before(h.ts[least], t) {
+		first := 4*i + 1
+		if first >= h.n {
 			break
 		}
-		h.ts[i] = h.ts[least]
-		h.ts[i].index = i + 1
+		least, at := first, h.at(first)
+		for c := first + 1; c < min(first+4, h.n); c++ {
+			if b := h.at(c); b.before(at) {
+				least, at = c, b
+			}
+		}
+		if !at.before(&s) {
+			break
+		}
+		h.put(i, *at)
 		i = least
 	}
-	h.ts[i] = t
-	t.index = i + 1
-	return i > from
+	h.put(i, s)
 }
