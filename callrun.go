@@ -122,6 +122,16 @@ func (c *Call) startLocked(fb *fiber) bool {
 	return true
 }
 
+// enterQueue counts the call in the queue, until it leaves it.
+func (c *Call) enterQueue(queue *atomic.Int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.isDone() {
+		c.rare().queue = queue
+		queue.Add(1)
+	}
+}
+
 // leaveQueue stops counting the call in the queue it is in. It needs mu.
 func (c *Call) leaveQueue() {
 	if x := c.hasRare(); x != nil && x.queue != nil {

@@ -53,8 +53,28 @@ func everyEndWait() []*endWait {
 	return slices.Clone(endWaits.all)
 }
 
+// hostedHere reports whether the calling goroutine, which hop does not know, is the host's own of the loop, or of one below it: a wait for its
+// end would stop the host, and the end with it.
+func (l *Loop) hostedHere() bool {
+	if l.o.Host != nil && l.onHost() {
+		return true
+	}
+	l.mu.Lock()
+	below := slices.Concat(l.children, l.guests)
+	l.mu.Unlock()
+	return slices.ContainsFunc(below, (*Loop).hostedHere)
+}
+
 // errNeeded says that what is to end waits for the caller.
 var errNeeded = errors.New("hop: internal: the end needs the caller")
+
+// awaitEnd waits for the end of the loop.
+func (l *Loop) awaitEnd(ctx context.Context) error {
+	if self() == nil && !l.ended.IsSet() && l.hostedHere() {
+		return errNeeded
+	}
+	return awaitEnd(ctx, l.ended, l.runs)
+}
 
 // awaitEnd waits for ended, the end of a place that runs goroutines of which runs is true, unless that needs the caller.
 func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
@@ -144,6 +164,11 @@ func (fb *fiber) waiting() []*fiber {
 	}
 	if fb.s != nil && fb.s.waiter != nil {
 		fbs = append(fbs, fb.s.waiter.server()) // it finishes what it has accepted
+	}
+	if fb.s != nil {
+		if d := fb.s.driver.Load(); d != nil {
+			fbs = append(fbs, d) // it drives the loop in a call: RunLoop, or Run
+		}
 	}
 	for _, e := range everyEndWait() {
 		if e.runs(fb) {

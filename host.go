@@ -166,6 +166,9 @@ func (l *Loop) strand(cause error) {
 	}
 	for _, b := range below {
 		b.beginStop(hard)
+		if b.o.Host == Host(l) {
+			b.hostFailed(cause) // a tick of its may have been in the mailbox
+		}
 	}
 	locals := l.locals.len()
 	l.gone()

@@ -469,3 +469,72 @@ func TestS14_AStackOfAPanicOnAThreadIsThatOfTheTask(t *testing.T) {
 		t.Errorf("error %v, want the panic with its stack", err)
 	}
 }
+
+// A Manual loop with Thread keeps its thread between two Runs while tasks are suspended: their coroutines belong to it.
+func TestS23_AManualLoopKeepsItsThreadBetweenRuns(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, l *hop.Loop, p *hop.Pending[int]){
+		"Run": func(t *testing.T, l *hop.Loop, p *hop.Pending[int]) {
+			ctx, cancel := context.WithCancel(bg)
+			p.OnDone(cancel)
+			l.Run(ctx)
+			if v, err := p.Result(); v != 3 || err != nil {
+				t.Errorf("result %d, %v", v, err)
+			}
+			l.Close()
+		},
+		"Close": func(t *testing.T, l *hop.Loop, p *hop.Pending[int]) {
+			l.Close()
+			if _, err := p.Result(); !errors.Is(err, hop.ErrStopped) {
+				t.Errorf("error %v, want stopped", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, patience, "the driver", func() {
+				l := hop.NewLoop(&hop.LoopOptions{Manual: true, Thread: true})
+				var before, after int
+				ctx, cancel := context.WithCancel(bg)
+				var event hop.Event
+				p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+					before = syscall.Gettid()
+					cancel()
+					err := event.Wait(ctx)
+					after = syscall.Gettid()
+					return 3, err
+				})
+				l.Run(ctx)
+				// Others would take the thread if it had been let go of.
+				over := make(chan struct{})
+				defer close(over)
+				for range 20 {
+					locked := make(chan struct{})
+					go func() { runtime.LockOSThread(); close(locked); <-over }()
+					<-locked
+				}
+				event.Set()
+				end(t, l, p)
+				if before != after {
+					t.Errorf("the task ran on thread %d, then on %d", before, after)
+				}
+			})
+		})
+	}
+}
+
+// A Manual loop with Thread that nobody drives is closed on a thread of its own.
+func TestS23_AnUndrivenLoopIsNotClosedOnTheFirstThread(t *testing.T) {
+	for range 100 {
+		l := hop.NewLoop(&hop.LoopOptions{Manual: true, Thread: true})
+		first := false
+		l.OnShutdown(func(context.Context) error { first = syscall.Gettid() == os.Getpid(); return nil })
+		over := make(chan struct{})
+		for range 2 { // so that the first thread is likely to be free
+			go func() { runtime.LockOSThread(); <-over }()
+		}
+		l.Close()
+		close(over)
+		if first {
+			t.Fatal("the loop's shutdown functions ran on the process's first thread")
+		}
+	}
+}

@@ -2,13 +2,16 @@ package hop
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/thread"
 )
 
 // Run drives a Manual loop on the calling goroutine until ctx ends or the loop has stopped, and returns ctx's cause or
 // nil. Tasks that are suspended when ctx ends stay so until Run is called again, which must be on the same goroutine,
-// at the same depth of runtime.LockOSThread. Errors: ErrMismatch for a loop that is not Manual, that is being driven, or
+// at the same depth of runtime.LockOSThread; with Thread, its thread stays locked until then. In a call, Run gives the call's places (in a
+// pool's Size, in groups with a Limit) back while the loop sleeps. Errors: ErrMismatch for a loop that is not Manual, that is being driven, or
 // whose suspended tasks belong to another goroutine; ErrStopped for one that has stopped; ErrCannotWait on a loop.
 func (l *Loop) Run(ctx context.Context) error {
 	l.check()
@@ -18,7 +21,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if err := l.takeDriver(); err != nil {
 		return err
 	}
-	defer l.lockThread()()
+	l.lockThread()
 	run := l.run
 	stop := context.AfterFunc(ctx, func() {
 		l.mu.Lock()
@@ -56,12 +59,17 @@ func (l *Loop) takeDriver() error {
 	l.run++
 	l.s.halt.Store(false)
 	l.s.over = false
+	l.s.driver.Store(self())
 	return nil
 }
 
 // leaveDriver ends Run.
 func (l *Loop) leaveDriver(ctx context.Context) error {
 	l.s.endIdle()
+	l.s.driver.Store(nil)
+	if l.s.tasks == 0 {
+		l.unlockThread() // else the tasks' coroutines need this thread
+	}
 	l.mu.Lock()
 	l.driving = false
 	if l.s.tasks == 0 {
@@ -80,18 +88,31 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// lockThread locks the driver's thread if the loop wants one, and returns what unlocks it.
-func (l *Loop) lockThread() func() {
-	if !l.o.Thread {
-		return func() {}
+// lockThread locks the driver's thread if the loop wants one, and it is not still locked from the Run before: coroutines must be resumed at the
+// depth of LockOSThread at which they were created.
+func (l *Loop) lockThread() {
+	if l.o.Thread && !thread.Only && !l.locked {
+		l.locked = true
+		runtime.LockOSThread()
 	}
-	return lockOSThread()
+}
+
+func (l *Loop) unlockThread() {
+	if l.locked {
+		l.locked = false
+		runtime.UnlockOSThread()
+	}
 }
 
 // RunLoop makes a loop on the calling goroutine, runs f as its first task, shuts the loop down when f is done, and
 // returns f's result. Until then the loop takes calls from anywhere. When ctx ends, f is cancelled, and so is what the
 // shutdown would still wait for. The loop is Protected: only f's end stops it. On a goroutine that is on a loop the error is
-// ErrCannotWait. It follows Prefect's run_async_in_new_loop and asyncio.run.
+// ErrCannotWait.
+//
+// In a call, RunLoop is a wait of that call for all that runs on the loop: its places (in a pool's Size, in groups with a Limit) are given back
+// while the loop sleeps, and a task of the loop that would wait for the call gets a [DeadlockError]. It follows Prefect's run_async_in_new_loop and asyncio.run.
+//
+//go:noinline
 func RunLoop[T any](ctx context.Context, o *LoopOptions, f func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if f == nil {
@@ -103,13 +124,15 @@ func RunLoop[T any](ctx context.Context, o *LoopOptions, f func(context.Context)
 	if fb := self(); fb != nil && fb.s != nil {
 		return zero, refuse(ErrCannotWait, "RunLoop on %s: a loop runs there already: make a Child, or call it on a Pool", fb.s)
 	}
-	p := New(ctx, f)
-	runLoopUntil(ctx, o, &p.c)
+	pc := goid.CallerPC()
+	p := newPending(ctx, f, pc, nil)
+	p.c.set(flagLoose)
+	runLoopUntil(ctx, o, &p.c, pc)
 	return p.Result()
 }
 
 // runLoopUntil is RunLoop without the type.
-func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call) {
+func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call, pc uintptr) {
 	var lo LoopOptions
 	if o != nil {
 		lo = *o
@@ -120,7 +143,7 @@ func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call) {
 	if err := l.takeDriver(); err != nil {
 		panic(err)
 	}
-	defer l.lockThread()()
+	l.lockThread()
 	c.watch()
 	if err := l.Submit(c); err != nil {
 		c.Fail(err)
@@ -128,6 +151,31 @@ func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call) {
 	c.OnDone(func() { l.beginStop(graceful) })
 	stop := context.AfterFunc(ctx, func() { l.beginStop(hard) })
 	defer stop()
+	defer l.beginWait(ctx, pc)()
 	l.s.drive()
 	l.leaveDriver(ctx)
+}
+
+// beginWait has the goroutine that drives the loop, if hop knows it, wait for all calls of the loop, as others see it: until it calls end.
+func (l *Loop) beginWait(ctx context.Context, pc uintptr) (end func()) {
+	fb := l.s.driver.Load()
+	if fb == nil {
+		return func() {}
+	}
+	w := begin(fb, ctx, pc)
+	w.onMany.Store(&manyWait{each: l.eachRunning})
+	w.limitTo(ctx)
+	lookAgain()
+	return w.finish
+}
+
+// eachRunning yields the calls that run on the loop.
+func (l *Loop) eachRunning(yield func(*Call) bool) {
+	var calls []*Call
+	l.s.coros.each(func(co *coro) { calls = append(calls, co.calls()...) })
+	for _, c := range calls {
+		if !yield(c) {
+			return
+		}
+	}
 }

@@ -139,19 +139,19 @@ func (p *Pool) String() string {
 // Errors: ErrStopped, ErrFull, ErrMismatch for a call that was submitted before.
 func (p *Pool) Submit(c *Call) error {
 	p.check()
-	var queue *atomic.Int64
-	if p.o.QueueLimit > 0 {
-		queue = &p.queued
-	}
-	some, err := c.accept(p, queue)
+	some, err := c.accept(p, nil)
 	if !some || err != nil {
 		return err
 	}
-	if queue != nil && queue.Add(1) > int64(p.o.QueueLimit) && !p.place() {
+	sent, full := p.sendCall(c, open)
+	if !sent && !full && p.mayStillSubmit(c) {
+		sent, full = p.sendCall(c, told)
+	}
+	switch {
+	case full:
 		c.unaccept()
 		return refuse(ErrFull, "%s was refused by %v: %d calls wait for a worker: wait for one, or raise QueueLimit", callName(c), p, p.o.QueueLimit)
-	}
-	if !p.send(c, open) && !(p.mayStillSubmit(c) && p.send(c, told)) {
+	case !sent:
 		c.unaccept()
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
@@ -161,17 +161,35 @@ func (p *Pool) Submit(c *Call) error {
 	return nil
 }
 
-// place reports whether a call just counted is within the limit: a worker is free, or calls in the queue have ended that
-// nobody has looked at.
-func (p *Pool) place() bool {
-	p.mu.Lock()
-	free := p.hasPlace()
-	calls, _ := p.unread()
-	p.mu.Unlock()
-	for _, c := range calls {
-		c.settled()
+// sendCall is send for a call, which counts as long as it waits for a worker, where there is a QueueLimit: all of it is under mu then.
+func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
+	if p.o.QueueLimit == 0 {
+		return p.send(c, level), false
 	}
-	return free || p.queued.Load() <= int64(p.o.QueueLimit)
+	for looked := false; ; looked = true {
+		p.mu.Lock()
+		switch {
+		case !p.queue.Came() && p.hasPlace() && p.takes(level):
+			p.give(c)
+			p.changed()
+			p.mu.Unlock()
+			return true, false
+		case p.queued.Load() < int64(p.o.QueueLimit):
+			c.enterQueue(&p.queued)
+			sent, wake := p.queue.Push(c, level)
+			if wake {
+				p.feed()
+			}
+			p.mu.Unlock()
+			return sent, false
+		case looked:
+			p.mu.Unlock()
+			return false, true
+		}
+		calls, _ := p.unread()
+		p.mu.Unlock()
+		forEach(calls, func(c *Call) { c.settled() }) // calls whose context is over do not count, but nobody may have looked
+	}
 }
 
 // Post has f run on a worker, without a result. A panic of f crashes the process, as in plain Go. The error is

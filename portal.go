@@ -96,7 +96,7 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 	return err
 }
 
-// After is Go in d from now, never earlier. On a loop the timer is part of the Pending, some 200 bytes in all, and a loop needs one timer of the
+// After is Go in d from now, never earlier; at once, if d is not positive. On a loop the timer is part of the Pending, some 200 bytes in all, and a loop needs one timer of the
 // runtime's however many wait. The call is Queued at once; cancelling it takes the timer back. A loop or pool
 // that shuts down cancels those that are not due. It follows async-kernel's call_later.
 //
@@ -150,6 +150,7 @@ func (c *Call) submitTo(on Portal) {
 
 // delayer is a portal with timers of its own.
 type delayer interface {
+	Portal
 	submitAfter(c *Call, d time.Duration) error
 }
 
@@ -157,6 +158,10 @@ func (c *Call) submitIn(d time.Duration, on Portal) {
 	c.portal = portalRef(on)
 	c.join()
 	if on, ok := on.(delayer); ok {
+		if d <= 0 {
+			c.submitHeld(on) // it is due now, before whatever is sent from now on
+			return
+		}
 		if err := on.submitAfter(c, d); err != nil {
 			c.Fail(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/spin"
@@ -44,6 +45,8 @@ type sched struct {
 	coros coroList // all of them, for others to look at
 
 	timers timers
+
+	driver atomic.Pointer[fiber] // the goroutine that drives, where that is a call's: RunLoop, Run
 
 	hub atomic.Pointer[Call] // who tells the loop's calls of the end of their context
 
@@ -221,6 +224,9 @@ func (s *sched) sleep() bool {
 		}
 		return false
 	}
+	if fb := s.driver.Load(); fb != nil && s.top != nil && (fb.w != nil || fb.hasPlaces()) {
+		return false // only the driver itself can give its places back
+	}
 	if len(s.idle) > maxIdle {
 		if s.top != nil && s.top.task {
 			return false // not on the stack of a task: further down
@@ -238,13 +244,35 @@ func (s *sched) sleep() bool {
 		s.stall.idle()
 	}
 	if !s.spins() {
-		<-s.signal
+		s.receive()
 		return true
 	}
 	s.asleep.Store(true)
-	<-s.signal
+	s.receive()
 	s.asleep.Store(false)
 	return true
+}
+
+// receive sleeps until something has come.
+func (s *sched) receive() {
+	if fb := s.driver.Load(); fb != nil && s.top == nil {
+		fb.receiveAside(s.signal)
+		return
+	}
+	<-s.signal
+}
+
+// receiveAside receives from ch, and gives the places of the goroutine, whose calls wait meanwhile, back.
+func (fb *fiber) receiveAside(ch <-chan struct{}) {
+	if fb.hasPlaces() {
+		fb.stepAside()
+		defer fb.stepBack()
+	}
+	if fb.w != nil && !bug.KeepsPlace {
+		fb.w.stepAside()
+		defer fb.w.stepBack()
+	}
+	<-ch
 }
 
 // spins reports whether the driver is a locked thread, which spins before it sleeps.

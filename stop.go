@@ -2,7 +2,6 @@ package hop
 
 import (
 	"context"
-	"runtime"
 	"slices"
 
 	"github.com/gohop/hop/internal/bug"
@@ -48,7 +47,7 @@ func (l *Loop) OnShutdown(f func(context.Context) error) {
 
 // Shutdown stops the loop in order: it accepts no more, but what unfinished calls of the loop or its children still
 // start with their ctx; children finish first; everything that was accepted is finished, suspended tasks too; calls
-// of After that are not due are cancelled; the OnShutdown functions run. Shutdown waits for the end. If ctx ends first,
+// of After that are not due are cancelled; the OnShutdown functions run. Shutdown waits for the end; a Manual loop needs somebody who drives it to that. If ctx ends first,
 // the rest is cancelled, and Shutdown returns at once with an error that is ctx's and says how many calls that were.
 //
 // It may be called many times, from anywhere. From a task of the loop, or one that the loop's tasks wait for, it starts
@@ -67,7 +66,7 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 
 func (l *Loop) shutdown(ctx context.Context) error {
 	l.beginStop(graceful)
-	err := awaitEnd(ctx, l.ended, l.runs)
+	err := l.awaitEnd(ctx)
 	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 	}
@@ -102,7 +101,7 @@ func (l *Loop) close() error {
 	if l.o.Manual && !neededBy(self(), l.runs) {
 		l.closeUndriven()
 	}
-	if err := awaitEnd(context.Background(), l.ended, l.runs); err != errNeeded {
+	if err := l.awaitEnd(context.Background()); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
@@ -140,11 +139,32 @@ func (l *Loop) beginStop(to stopLevel) {
 		l.ending.Add(1)
 		defer func() { go l.stopBelow(below, to) }() // only now: after it the shutdown functions run, which a Close does not cancel
 	}
+	if to == hard && !first {
+		l.closeUndrivenBelow(below)
+	}
 	if to == hard {
 		defer l.cancelAll()
 		defer forEach(below, func(b *Loop) { b.beginStop(hard) })
 	}
 	forEach(late, func(c *Call) { c.Cancel(ErrStopped) })
+}
+
+// closeUndrivenBelow closes the Manual ones of those below that nobody drives, once they have been told to stop: a Shutdown has waited for
+// who would drive them.
+func (l *Loop) closeUndrivenBelow(below []*Loop) {
+	if !slices.ContainsFunc(below, func(b *Loop) bool { return b.o.Manual }) {
+		return
+	}
+	l.ending.Add(1)
+	go func() {
+		for _, b := range below {
+			if b.o.Manual {
+				b.beginStop(hard)
+				b.closeUndriven()
+			}
+		}
+		l.end()
+	}()
 }
 
 // stopBelow stops the children and guests, and tells the loop.
@@ -351,23 +371,17 @@ func (l *Loop) closeUndriven() {
 	l.s.halt.Store(false)
 	l.s.over = false
 	l.mu.Unlock()
-	if mine {
+	switch {
+	case mine: // with a thread that is still locked, if it was
+		l.s.driver.Store(self())
 		l.drive()
-		return
+		l.s.driver.Store(nil)
+		l.unlockThread()
+	case l.o.Thread:
+		thread.Go(l.drive)
+	default:
+		go l.drive() // a goroutine of its own: the caller may be a task
 	}
-	go func() {
-		// A goroutine of its own: the caller may be a task.
-		defer l.lockThread()()
-		l.drive()
-	}()
-}
-
-func lockOSThread() (unlock func()) {
-	if thread.Only {
-		return func() {}
-	}
-	runtime.LockOSThread()
-	return runtime.UnlockOSThread
 }
 
 // mayStillSubmit returns the call for which a stopping loop accepts c: one of the loop, or of a loop below it, that is not

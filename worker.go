@@ -65,6 +65,11 @@ func (w *worker) give(it item) {
 func (w *worker) hold(it item) {
 	w.place, w.outs = holds, 0
 	w.base, _ = it.(*Call)
+	if w.base != nil && w.p.o.QueueLimit > 0 {
+		w.base.mu.Lock()
+		w.base.leaveQueue()
+		w.base.mu.Unlock()
+	}
 }
 
 func (w *worker) main() {

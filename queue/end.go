@@ -92,8 +92,7 @@ func (q *Queue[T]) loopEnds(ctx context.Context) error {
 func (q *Queue[T]) wait(ctx context.Context) error {
 	for {
 		q.mu.Lock()
-		left := q.ring.len()
-		if left == 0 && q.active == nil {
+		if q.left() == 0 {
 			q.mu.Unlock()
 			return nil
 		}
@@ -102,7 +101,7 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 		var t *turn[T]
 		var changed *hop.Event
 		if q.active != nil {
-			t, left = q.active, left+1
+			t = q.active
 		} else if q.last.pending() {
 			t = q.last
 		} else {
@@ -130,7 +129,22 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 			do.run(ctx)
 		}
 		if err != nil {
+			q.mu.Lock()
+			left := q.left() // by now
+			q.mu.Unlock()
+			if left == 0 {
+				return nil
+			}
 			return fmt.Errorf("hop: queue %s has %d values to handle: %w", q.name, left, err)
 		}
 	}
+}
+
+// left returns how many values wait or are being handled, a batch counting as one. It needs mu.
+func (q *Queue[T]) left() int {
+	n := q.ring.len()
+	if q.active != nil {
+		n++
+	}
+	return n
 }

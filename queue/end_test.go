@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -356,3 +357,24 @@ func TestAPortalsErrorIsThatOfPut(t *testing.T) {
 }
 
 var errWhy = errors.New("why")
+
+// The error of a Shutdown that has not waited to the end counts what is left then, not what was left when it began.
+func TestTheErrorOfShutdownCountsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := hop.NewPool(nil)
+		q := queue.New(pool, func(ctx context.Context, _ int) error { return hop.Sleep(ctx, time.Second) }, &queue.Options{Name: "slow"})
+		for i := range 10 {
+			if err := q.Put(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		err := q.Shutdown(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "has 7 values") {
+			t.Errorf("Shutdown: %v; three of ten have been handled", err)
+		}
+		q.Close()
+		pool.Close()
+	})
+}

@@ -1,0 +1,203 @@
+package hop_test
+
+// S24 to S26, S39: places that nobody drives any more, and stops from where nobody may wait.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+)
+
+// A Manual child that nobody drives does not keep its parent from being closed, also when a Shutdown has begun before.
+func TestS26_AManualChildThatNobodyDrivesIsClosedWithItsParent(t *testing.T) {
+	for _, depth := range []int{1, 2} {
+		parent := hop.NewLoop(nil)
+		child := parent
+		for range depth {
+			var err error
+			if child, err = child.Child("below", &hop.LoopOptions{Manual: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := hop.Go(bg, child, value(1))
+		ended, cancel := context.WithCancel(bg)
+		cancel()
+		within(t, patience, "Shutdown", func() {
+			if err := parent.Shutdown(ended); !errors.Is(err, context.Canceled) {
+				t.Errorf("Shutdown: %v, want canceled", err)
+			}
+		})
+		closeAll(t, "the parent", parent.Close)
+		if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
+			t.Errorf("the child's call: %v, want stopped", err)
+		}
+		recv(t, "the child's end", child.Stopped())
+	}
+}
+
+// A host that fails ends the guests of its guests too: those whose tick is in the mailbox of a guest that has lost its thread.
+func TestS39_AGuestOfAGuestEndsWhenTheHostFails(t *testing.T) {
+	host := make(fullHost, 1)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host})
+	inner := hop.NewLoop(&hop.LoopOptions{Host: guest})
+	for range 100 { // more than a tick has time for
+		guest.Post(func() {})
+	}
+	p := hop.Go(bg, inner, value(1)) // its tick waits behind them
+	tick := <-host
+	host <- func() {} // full: it fails from now on
+	tick()
+	recv(t, "the guest's end", guest.Stopped())
+	if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
+		t.Errorf("a call of the guest's guest: %v, want stopped", err)
+	}
+	recv(t, "the end of the guest's guest", inner.Stopped())
+	closeAll(t, "the guest's guest", inner.Close)
+}
+
+// A fullHost takes as many functions as it has room for, and fails then.
+type fullHost chan func()
+
+func (h fullHost) Post(f func()) error {
+	select {
+	case h <- f:
+		return nil
+	default:
+		return errors.New("the host is full")
+	}
+}
+
+func TestS39_AGuestEndsWithAManualHostThatIsClosedElsewhere(t *testing.T) {
+	host := hop.NewLoop(&hop.LoopOptions{Manual: true, Logger: slog.New(slog.DiscardHandler)})
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: slog.New(slog.DiscardHandler)})
+	asleep := make(chan struct{}, 2)
+	sleeps := func(ctx context.Context) (int, error) { asleep <- struct{}{}; return 0, hop.Sleep(ctx, time.Hour) }
+	ps := []*hop.Pending[int]{hop.Go(bg, host, sleeps), hop.Go(bg, guest, sleeps)}
+	ctx, cancel := context.WithCancel(bg)
+	left := make(chan struct{})
+	go func() { host.Run(ctx); close(left) }()
+	recv(t, "a task", asleep)
+	recv(t, "the other task", asleep)
+	cancel()
+	recv(t, "the driver", left)
+	ps = append(ps, hop.Go(bg, guest, value(1))) // a tick of the guest's waits in the host
+	closeAll(t, "the host", host.Close)
+	for _, p := range ps {
+		if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
+			t.Errorf("%v: %v, want stopped", p, err)
+		}
+	}
+	recv(t, "the guest's end", guest.Stopped())
+}
+
+// What a host's own goroutine calls, as a toolkit's callback does, must not wait for the guest, nor for what the guest is below.
+func TestS25_AStopOnTheHostsOwnGoroutineIsRefused(t *testing.T) {
+	for name, stop := range map[string]func(l *hop.Loop) error{
+		"Shutdown": func(l *hop.Loop) error { return l.Shutdown(bg) },
+		"Close":    (*hop.Loop).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := make(directHost, 100)
+			defer close(host)
+			go host.serve()
+			parent := hop.NewLoop(nil)
+			guest, err := parent.Child("guest", &hop.LoopOptions{Host: host})
+			if err != nil {
+				t.Fatal(err)
+			}
+			must(t, hop.Go(bg, guest, value(1)))
+			told := make(chan error, 2)
+			host <- func() {
+				told <- stop(parent)
+				told <- stop(guest)
+			}
+			for range 2 {
+				if err := recv(t, "the answer", told); !errors.Is(err, hop.ErrDeadlock) {
+					t.Errorf("on the host's goroutine: %v, want a deadlock", err)
+				}
+			}
+			recv(t, "the guest's end", guest.Stopped())
+			recv(t, "the parent's end", parent.Stopped())
+			host <- func() { told <- stop(guest) }
+			if err := recv(t, "the answer after the end", told); err != nil {
+				t.Errorf("after the end: %v", err)
+			}
+		})
+	}
+}
+
+// A QueueLimit is for those that wait for a worker: not for calls that a worker has, though it has not come to start them.
+func TestAPoolsQueueLimitCountsThoseThatWait(t *testing.T) {
+	for range 50 {
+		pool := newPool(t, &hop.PoolOptions{Size: 4, QueueLimit: 4})
+		g := make(chan struct{})
+		blocked := func(context.Context) (int, error) { <-g; return 0, nil }
+		var ps []*hop.Pending[int]
+		for range 8 { // four that run, four that wait
+			ps = append(ps, hop.Go(bg, pool, blocked))
+		}
+		over := hop.Go(bg, pool, blocked)
+		if _, err := over.Result(); !errors.Is(err, hop.ErrFull) {
+			t.Fatalf("the ninth: %v, want full", err)
+		}
+		close(g)
+		for _, p := range ps {
+			must(t, p)
+		}
+		must(t, hop.Go(bg, pool, blocked)) // there is room again
+	}
+}
+
+// Among senders that come at once exactly as many are accepted as there is room for.
+func TestAPoolsQueueLimitHoldsAmongManySenders(t *testing.T) {
+	const size, limit, senders = 2, 3, 16
+	for range 50 {
+		pool := newPool(t, &hop.PoolOptions{Size: size, QueueLimit: limit})
+		g := make(chan struct{})
+		start := make(chan struct{})
+		sent := make(chan *hop.Pending[int], senders)
+		for range senders {
+			go func() {
+				<-start
+				sent <- hop.Go(bg, pool, func(context.Context) (int, error) { <-g; return 0, nil })
+			}()
+		}
+		close(start)
+		accepted := 0
+		for range senders {
+			p := recv(t, "a sender", sent)
+			if _, err := p.Result(); errors.Is(err, hop.ErrNotDone) {
+				accepted++
+			} else if !errors.Is(err, hop.ErrFull) {
+				t.Fatal(err)
+			}
+		}
+		close(g)
+		if accepted != size+limit {
+			t.Fatalf("%d of %d were accepted, want %d", accepted, senders, size+limit)
+		}
+	}
+}
+
+// After that is due at once has its place in the order at once.
+func TestS22_AfterNoTimeIsBeforeWhatIsSentThen(t *testing.T) {
+	l := newLoop(t, nil)
+	g := occupy(t, l)
+	var order []int
+	note := func(n int) func(context.Context) (int, error) {
+		return func(context.Context) (int, error) { order = append(order, n); return n, nil }
+	}
+	hop.After(bg, 0, l, note(1))
+	hop.Go(bg, l, note(2))
+	hop.After(bg, -time.Second, l, note(3))
+	last := hop.Go(bg, l, note(4))
+	g.open()
+	must(t, last)
+	if len(order) != 4 || order[0] != 1 || order[1] != 2 || order[2] != 3 {
+		t.Errorf("order %v", order)
+	}
+}
