@@ -110,6 +110,8 @@ type callRare struct {
 	waiter      *Waiter       // the one whose Wait waits for the call
 	unlooked    *unlooked     // a failure that nobody may look at
 	held        *heldCall     // its places in Groups with a Limit
+	maker       *Call         // on whose goroutine it was made, where that has flagHolder or flagUnder and its context does not say so
+	made        []*Call       // the calls that may release its place of a Limiter
 }
 
 // callImpl is the part of a Pending that knows its type.
@@ -156,6 +158,8 @@ const (
 	flagMarked                      // somebody who streams the ends of calls has it
 	flagHooked                      // until it is done, it is told of the parent's end
 	flagHub                         // is a hub
+	flagHolder                      // has had a place of a Limiter
+	flagUnder                       // made, perhaps through others, by one that has: it may release that place
 )
 
 func (c *Call) set(flag uint32)      { c.st.Or(flag) }
@@ -236,10 +240,19 @@ func (c *Call) init(ctx context.Context, impl callImpl, fn, pc uintptr, opts []O
 		misuse("nil context")
 	}
 	c.kind, c.parent, c.fn, c.pc = kindOf(impl), ctx, codeAt(fn), codeAt(pc)
-	if fb := self(); fb != nil {
+	fb := self()
+	if fb != nil {
 		c.from = fb.s
 	}
-	c.inherit(ctx)
+	above := c.inherit(ctx)
+	if above != nil && above.has(flagHolder|flagUnder) {
+		c.madeUnder(above)
+	}
+	if fb != nil {
+		if cur := fb.cur.Load(); cur != nil && cur != above && cur.has(flagHolder|flagUnder) {
+			c.madeOn(cur)
+		}
+	}
 	for _, o := range opts {
 		if o == nil {
 			misuse("nil Option")

@@ -159,6 +159,9 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 	c.mu.Lock()
 	if state := c.raw(); c.has(flagTaken|flagPromise) || state == Running {
 		c.mu.Unlock()
+		if c.has(flagPromise) {
+			return false, refuse(ErrMismatch, "%v is a promise: it has no function to run; Resolve or Reject ends it", c)
+		}
 		return false, refuse(ErrMismatch, "%v was submitted before", c)
 	} else if state.Done() {
 		c.mu.Unlock()
@@ -235,12 +238,18 @@ func (c *Call) finishLocked(state State, err error) {
 			close(x.doneCh)
 		}
 		h = c.unhookDone(x)
+		if r := x.rare.Load(); r != nil {
+			r.made = nil
+		}
 	}
 	if bug.UnderLock {
 		c.runDone(fs)
 		fs = nil
 	}
 	c.mu.Unlock()
+	if c.has(flagUnder) {
+		defer c.deputyEnded()
+	}
 	if h != nil {
 		defer h.undo() // last: it may ask a context of a user's
 	}
@@ -273,6 +282,12 @@ func (c *Call) Fail(err error) bool {
 		misuse("Fail: nil error")
 	}
 	turn.At(turn.Return, c)
+	if !c.done() && c.parentErr() != nil {
+		c.parentEnded() // it came first: the call ends cancelled
+		if c.done() {
+			return true
+		}
+	}
 	c.mu.Lock()
 	if old := c.st.Or(flagEnding); State(old&stateMask) > Queued {
 		c.mu.Unlock()

@@ -190,15 +190,16 @@ func (c *Call) forget(w *wait) {
 // grace is how long an owner whose context is over waits for a function to heed its own.
 const grace = 500 * time.Millisecond
 
-// awaitOwned is await by the call's owner; see WaitOrCancel.
-func (c *Call) awaitOwned(ctx context.Context, pc uintptr) error {
+// awaitOwned is await by the call's owner; see WaitOrCancel. alone says that nobody else can wait for the call: then it is cancelled also when
+// the wait is refused.
+func (c *Call) awaitOwned(ctx context.Context, pc uintptr, alone bool) error {
 	pump := c.has(flagPumped)
 	err := c.awaitAs(ctx, pc, pump, nil)
 	if err != nil && pump {
 		c.closeWaiter()
 	}
 	if err == nil || errors.Is(err, ErrDeadlock) || ctx.Err() == nil && !errors.Is(err, ErrStopped) {
-		if err != nil {
+		if err != nil && (alone || !errors.Is(err, ErrDeadlock)) {
 			c.Cancel(err) // nobody will wait for it any more
 		}
 		return err

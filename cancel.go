@@ -141,6 +141,16 @@ func (c *Call) cameBack(fb *fiber) {
 	x.forReturn.WakeAll()
 	c.mu.Unlock()
 	fb.cameBack(c)
+	if c.has(flagUnder) {
+		c.deputyEnded()
+	}
+}
+
+// lookAtClock is told that the function has returned, perhaps before the timer of Timeout had its turn.
+func (c *Call) lookAtClock() {
+	if r := c.hasRare(); r.timeout > 0 && time.Since(r.until) > 0 {
+		c.timeUp()
+	}
 }
 
 // startTimeout starts the clock of Timeout.

@@ -13,7 +13,7 @@ import (
 //
 //   - to the goroutine that runs the call it waits for;
 //   - to all members of the group, or all calls accepted by the Waiter, that it waits for;
-//   - to the holders of the limiter it waits for, of which one suffices.
+//   - to the holders of the limiter it waits for, and to the calls that they have made since, of which one suffices.
 //
 // A goroutine that stands in no wait, a call that has not started, a promise, an event, a timer: they lead nowhere;
 // whoever waits for them is not stuck, as far as hop knows. A goroutine is stuck if no order of events among those that hop
@@ -30,6 +30,8 @@ type manyWait struct {
 	any  bool                         // one of them suffices
 	each func(yield func(*Call) bool) // the calls, under the lock of what keeps them
 	open func() bool                  // something else, that hop does not know, can end the wait
+
+	maybe func(yield func(*Call) bool) // others that may suffice, with any
 }
 
 var graphMu turn.Mutex
@@ -48,8 +50,12 @@ func findDeadlock(fb *fiber, on *Call) error {
 	}
 	graphMu.Lock()
 	defer graphMu.Unlock()
-	d := searchDeadlock(fb)
+	d, at := searchDeadlock(fb)
 	if d == nil {
+		return nil
+	}
+	if at.fb != fb {
+		at.refuse(d) // and this one can end then
 		return nil
 	}
 	for {
@@ -63,21 +69,31 @@ func findDeadlock(fb *fiber, on *Call) error {
 	}
 }
 
-// searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none. It needs graphMu. A cycle that is
+// searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,
+// but where fb is only stuck behind one. It needs graphMu. A cycle that is
 // there stays: when the second look does not find the same, something has moved, and it is looked again.
-func searchDeadlock(fb *fiber) *DeadlockError {
+func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
 	for range maxSearches {
 		g := survey(fb)
 		cycle := g.cycle(fb)
 		if cycle == nil {
-			return nil
+			if g.noteGuess(fb) {
+				continue
+			}
+			return nil, nil
 		}
 		if h := survey(fb); bug.OneLook || g.stillStuck(h, cycle) {
-			return &DeadlockError{Cycle: g.hops(cycle)}
+			return &DeadlockError{Cycle: g.hops(cycle)}, cycle[len(cycle)-1].to
 		}
 		runtime.Gosched()
 	}
-	return nil
+	return nil, nil
+}
+
+// refuse ends the wait that n was in with d.
+func (n *node) refuse(d *DeadlockError) {
+	n.fb.wait.refusal.Store(d)
+	n.fb.wait.wakeAs(n.seq, refused)
 }
 
 // maxSearches bounds how often it is looked again: what moves so often is no deadlock.
@@ -91,10 +107,8 @@ func (s *sched) refuseStuck() {
 		if c.cur.Load() == nil {
 			continue
 		}
-		seq := c.wait.seq()
-		if d := searchDeadlock(&c.fiber); d != nil {
-			c.wait.refusal.Store(d)
-			c.wait.wakeAs(seq, refused)
+		if d, at := searchDeadlock(&c.fiber); d != nil {
+			at.refuse(d)
 		}
 	}
 }
@@ -113,11 +127,14 @@ type node struct {
 	edges []edge
 	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
 	free  bool
+	sure  bool // it was free at the look, whatever it leads to
 }
 
 type edge struct {
 	call *Call
 	to   *node // nil: the call has not started, has ended, or has no goroutine
+
+	maybe bool // that it suffices is a guess: it is no step of a cycle that can do without
 }
 
 // survey looks at all that fb waits for.
@@ -126,6 +143,7 @@ func survey(fb *fiber) *graph {
 	g.visit(fb)
 	for i := 0; i < len(g.order); i++ { // visit appends
 		g.expand(g.order[i])
+		g.order[i].sure = g.order[i].free
 	}
 	return g
 }
@@ -157,6 +175,7 @@ func (g *graph) expand(n *node) {
 	if many != nil && !bug.NoGroupEdges {
 		if many.open != nil && many.open() {
 			n.free = true
+			return
 		}
 		many.each(func(c *Call) bool {
 			if c.done() && !(many.any && c.out()) { // a limiter's place is given back by the function
@@ -169,6 +188,14 @@ func (g *graph) expand(n *node) {
 		if !many.any {
 			n.any = len(n.edges)
 		}
+		if many.maybe != nil {
+			many.maybe(func(c *Call) bool {
+				e := g.edge(c)
+				e.maybe = true
+				n.edges = append(n.edges, e)
+				return true
+			})
+		}
 	}
 	if n.top == nil || len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
 		n.free = true
@@ -177,9 +204,9 @@ func (g *graph) expand(n *node) {
 
 func (g *graph) edge(c *Call) edge {
 	if fb := c.fb.Load(); fb != nil && (!c.done() || c.out()) {
-		return edge{c, g.visit(fb)}
+		return edge{call: c, to: g.visit(fb)}
 	}
-	return edge{c, nil}
+	return edge{call: c}
 }
 
 // out reports whether c was abandoned, and its function runs on: who waits for that waits for the goroutine that runs it.
@@ -192,45 +219,60 @@ func (c *Call) out() bool {
 	return !c.rare().returned
 }
 
-// settle finds who is free, from those who are to those who wait for them.
-func (g *graph) settle() {
+// settle finds who is free, from those who are to those who wait for them; guess: a deputy may suffice.
+func (g *graph) settle(guess bool) {
 	for changed := true; changed; {
 		changed = false
 		for _, n := range g.order {
-			if !n.free && n.canGoOn() {
+			if !n.free && n.canGoOn(guess) {
 				n.free, changed = true, true
 			}
 		}
 	}
 }
 
-func (n *node) canGoOn() bool {
+func (n *node) canGoOn(guess bool) bool {
 	for _, e := range n.edges[:n.any] {
 		if e.to != nil && !e.to.free {
 			return false
 		}
 	}
 	rest := n.edges[n.any:]
-	return len(rest) == 0 || slices.ContainsFunc(rest, func(e edge) bool { return e.to == nil || e.to.free })
+	return len(rest) == 0 || slices.ContainsFunc(rest, func(e edge) bool { return (e.to == nil || e.to.free) && (guess || !e.maybe) })
 }
 
-// cycle returns the edges from fb through stuck goroutines back to fb; nil: it is not stuck.
+// cycle returns the edges from fb through stuck goroutines back to fb; nil: it is not stuck. If there is no such way, as fb is stuck behind others
+// only, because a guess has come to nothing, it is the cycle of one of those.
 func (g *graph) cycle(fb *fiber) []edge {
-	g.settle()
+	g.settle(true)
 	start := g.nodes[fb]
 	if start.free {
 		return nil
 	}
-	// Breadth first, so that the shortest cycle is told.
+	if path := shortest(start, false); path != nil {
+		return path
+	}
+	for _, n := range g.order {
+		if !n.free {
+			if path := shortest(n, false); path != nil {
+				return path
+			}
+		}
+	}
+	return shortest(start, true)
+}
+
+// shortest returns the edges of the shortest way from start through stuck goroutines back to it; nil: there is none.
+func shortest(start *node, maybe bool) []edge {
 	type step struct {
 		e    edge
 		from int
 	}
-	steps := []step{{edge{nil, start}, -1}}
+	steps := []step{{edge{to: start}, -1}}
 	seen := map[*node]bool{}
 	for i := 0; i < len(steps); i++ {
 		for _, e := range steps[i].e.to.edges {
-			if e.to == nil || e.to.free || seen[e.to] {
+			if e.to == nil || e.to.free || seen[e.to] || e.maybe && !maybe {
 				continue
 			}
 			seen[e.to] = true
@@ -252,7 +294,7 @@ func (g *graph) cycle(fb *fiber) []edge {
 // wait, and each edge of the cycle is still there. Where one of several calls would suffice, all of them count: they must be the
 // same, and stuck.
 func (g *graph) stillStuck(h *graph, cycle []edge) bool {
-	h.settle()
+	h.settle(true)
 	at := cycle[len(cycle)-1].to
 	for _, e := range cycle {
 		n, m := g.nodes[at.fb], h.nodes[at.fb]

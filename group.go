@@ -433,7 +433,5 @@ func (g *Group) Cancelled() bool {
 
 // Calls returns the members that are not done, oldest first.
 func (g *Group) Calls() []*Call {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.set.calls()
+	return g.set.live()
 }

@@ -150,10 +150,32 @@ func (g *Group) feed() {
 		}
 	}()
 	for h = g.nextHeld(); h != nil; h = g.nextHeld() {
-		if h.advance() {
-			h.c.submitAlone(h.on)
+		if h.advance() && !g.submit(h) {
+			h = nil
+			return
 		}
 	}
+}
+
+// submit hands a member that has its places to its portal; false: another goroutine feeds now. A portal of a user's may run the member before
+// its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held.
+func (g *Group) submit(h *heldCall) bool {
+	switch h.on.(type) {
+	case *Loop, *Pool, *Waiter, goroutines:
+		h.c.submitAlone(h.on)
+		return true
+	}
+	g.mu.Lock()
+	g.limiting.feeding = false
+	g.mu.Unlock()
+	h.c.submitAlone(h.on)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limiting.feeding {
+		return false
+	}
+	g.limiting.feeding = true
+	return true
 }
 
 // nextHeld gives the member that is next the place that it waits for; nil: there is none, or no place, and feeding is over.

@@ -441,12 +441,14 @@ func anchorOf(ctx context.Context) anchor {
 	return anchor{}
 }
 
-// inherit takes over what ctx knows.
-func (c *Call) inherit(ctx context.Context) {
-	c.sets = anchorOf(ctx).sets
+// inherit takes over what ctx knows, and returns the nearest call.
+func (c *Call) inherit(ctx context.Context) *Call {
+	a := anchorOf(ctx)
+	c.sets = a.sets
 	if labelsIn(ctx) {
 		c.set(flagLabels)
 	}
+	return a.call
 }
 
 // CurrentCall returns the call whose function ctx was given to, or was derived from the context of; nil if there is

@@ -50,8 +50,10 @@ func (l *Loop) startGuest() {
 		h.check()
 		if !h.addGuest(l) {
 			l.hostFailed(refuse(ErrStopped, "%v takes no guests: it stops", h))
+			return
 		}
 	}
+	l.s.send(posted(func() {}), internal) // a tick, so that the guest knows its host's goroutine
 }
 
 func (l *Loop) addGuest(g *Loop) bool {

@@ -12,7 +12,8 @@ import (
 )
 
 // A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
-// deadlocks: there, a place is held by the call that acquired it, until that call or another in its stead releases it.
+// deadlocks: there, a place is held by the call that acquired it, until it is released. Another may do that in its stead: the calls that
+// the holder has made since are known, and as long as one of them is not stuck itself, no deadlock is told.
 // All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
 type Limiter struct {
 	many manyWait
@@ -79,6 +80,7 @@ func NewLimiter(n int) *Limiter {
 	l.many.any = true
 	l.many.each = l.eachHolder
 	l.many.open = l.someUnknown
+	l.many.maybe = l.eachDeputy
 	return l
 }
 
@@ -143,6 +145,9 @@ func (l *Limiter) takeFree(c *Call) bool {
 func (l *Limiter) take(c *Call) {
 	l.taken++
 	if c != nil {
+		if !c.has(flagHolder) {
+			c.set(flagHolder)
+		}
 		l.holders = append(l.holders, c)
 	}
 }

@@ -203,7 +203,7 @@ func (ls *localValues) close(context.Context) error {
 			if err := v.close(); err != nil {
 				errs = append(errs, err)
 			}
-		}}); p != nil {
+		}}, func(*PanicError) {}); p != nil {
 			errs = append(errs, p)
 		}
 	}

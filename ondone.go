@@ -8,12 +8,12 @@ import (
 func (c *Call) runDone(fs *doneFunc) {
 	if c.has(flagByHand) {
 		// Resolve and Reject take their panics themselves.
-		if p := runDoneFuncs(fs); p != nil {
+		if p := runDoneFuncs(fs, c.escaped); p != nil {
 			panic(p.Value)
 		}
 		return
 	}
-	if p := runDoneFuncs(fs); p != nil {
+	if p := runDoneFuncs(fs, c.escaped); p != nil {
 		c.escaped(p)
 	}
 }
@@ -26,8 +26,14 @@ type doneFunc struct {
 }
 
 // runDoneFuncs runs each, the earliest first, whatever the others do, and returns the first panic; further ones are only
-// logged.
-func runDoneFuncs(latest *doneFunc) (first *PanicError) {
+// logged. If one of them ends the goroutine nobody can get the panic from here: it escapes.
+func runDoneFuncs(latest *doneFunc, escaped func(*PanicError)) (first *PanicError) {
+	returned := false
+	defer func() {
+		if !returned && first != nil {
+			escaped(first)
+		}
+	}()
 	var fs *doneFunc // turned round
 	for d := latest; d != nil; {
 		next := d.next
@@ -41,6 +47,7 @@ func runDoneFuncs(latest *doneFunc) (first *PanicError) {
 			d.run(&first, fs)
 		}
 	}
+	returned = true
 	return first
 }
 
@@ -72,7 +79,7 @@ func (d *doneFunc) run(first **PanicError, rest *doneFunc) {
 
 // guard runs f, a function of the user's that nobody waits for; its panic goes the way of a posted function's.
 func (c *Call) guard(f func()) {
-	if p := runDoneFuncs(&doneFunc{f: f}); p != nil {
+	if p := runDoneFuncs(&doneFunc{f: f}, c.escaped); p != nil {
 		c.escaped(p)
 	}
 }

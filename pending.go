@@ -47,12 +47,12 @@ func (p *Pending[T]) Wait(ctx context.Context) (T, error) {
 
 // WaitOrCancel is Wait by the call's owner: when ctx ends first, the call is cancelled with ctx's cause. WaitOrCancel then
 // gives a running function half a second to heed its own context, and returns the [CancelError] that the call
-// ends with; it does not wait longer for a function that does not.
+// ends with; it does not wait longer for a function that does not. A wait that is refused as a deadlock cancels nothing.
 //
 //go:noinline
 func (p *Pending[T]) WaitOrCancel(ctx context.Context) (T, error) {
 	if !p.c.done() {
-		if err := p.c.awaitOwned(ctx, goid.CallerPC()); err != nil {
+		if err := p.c.awaitOwned(ctx, goid.CallerPC(), false); err != nil {
 			var zero T
 			return zero, err
 		}
@@ -98,6 +98,19 @@ func (p *Pending[T]) invoke(ctx context.Context) {
 	f := p.f
 	p.f = nil
 	v, err := f(ctx)
+	if p.c.hasRare() != nil {
+		p.settleRare(v, err) // apart, since this is below each task that waits
+		return
+	}
+	p.settle(v, err)
+}
+
+// settleRare is settle for a call with a Timeout, or OnUndelivered.
+//
+//go:noinline
+func (p *Pending[T]) settleRare(v T, err error) {
+	defer p.release()
+	p.c.lookAtClock()
 	p.settle(v, err)
 }
 
@@ -154,8 +167,13 @@ func (p *Pending[T]) undelivered(v T) {
 	}
 }
 
-// release drops the function, and with it its arguments, of a call that will never run.
-func (p *Pending[T]) release() { p.f = nil }
+// release drops the function, and with it its arguments, of a call that will never run, or has.
+func (p *Pending[T]) release() {
+	p.f = nil
+	if r := p.c.hasRare(); r != nil && !p.c.has(flagPromise) {
+		r.undelivered = nil
+	}
+}
 
 func (p *Pending[T]) takes(onUndelivered any) bool {
 	_, ok := onUndelivered.(func(T))

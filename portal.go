@@ -210,7 +210,7 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 	c.submit(on)
 	var err error
 	if !c.done() {
-		err = c.awaitOwned(ctx, pc)
+		err = c.awaitOwned(ctx, pc, true)
 	}
 	if pumps {
 		c.endPump(ctx, pc) // what was accepted is finished

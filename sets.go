@@ -2,6 +2,7 @@ package hop
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
@@ -71,6 +72,14 @@ func (s *linkSet) calls() []*Call {
 		}
 	}
 	return calls
+}
+
+// live is calls for a user's eyes: one whose context is over has ended, though nobody may have looked.
+func (s *linkSet) live() []*Call {
+	s.lock.Lock()
+	calls := s.calls()
+	s.lock.Unlock()
+	return slices.DeleteFunc(calls, (*Call).settled)
 }
 
 func (s *linkSet) each(yield func(*Call) bool) {
@@ -193,9 +202,7 @@ func Track(ctx context.Context) (context.Context, *Tracker) {
 
 // Calls returns the calls that are not done, in the order in which they were submitted.
 func (t *Tracker) Calls() []*Call {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.set.calls()
+	return t.set.live()
 }
 
 // Detach returns a context with ctx's values but without its cancellation, groups and trackers: calls made with it

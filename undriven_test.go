@@ -44,6 +44,7 @@ func TestS39_AGuestOfAGuestEndsWhenTheHostFails(t *testing.T) {
 	host := make(fullHost, 1)
 	guest := hop.NewLoop(&hop.LoopOptions{Host: host})
 	inner := hop.NewLoop(&hop.LoopOptions{Host: guest})
+	(<-host)()
 	for range 100 { // more than a tick has time for
 		guest.Post(func() {})
 	}

@@ -158,7 +158,7 @@ func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
 			misuse("internal error: a goroutine waits twice")
 		}
 		if w.pc.Load() != pc {
-			w.pc.Store(pc)
+			w.pc.Store(userPlace(pc))
 		}
 		// What the last wait was bound to stays, since most often this one is too. Anything else must go before the wait counts.
 		if c := w.bound.Load(); c != nil && ctx != context.Context((*callContext)(c)) {

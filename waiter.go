@@ -105,15 +105,20 @@ func (w *Waiter) pushLocked(c *Call) bool {
 	return ok
 }
 
-// adopt cancels kid when c is cancelled, if kid's own context does not see to it.
-func (c *Call) adopt(kid *Call) {
+// adopt cancels low when c is cancelled, if low's own context does not see to it.
+func (c *Call) adopt(low *Call) {
 	ctx := (*callContext)(c)
-	if sameContext(kid.parent, ctx) {
-		kid.watch()
+	if sameContext(low.parent, ctx) {
+		low.watch()
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { kid.cancel(causeOf(ctx), 0) })
-	kid.OnDone(func() { stop() })
+	// Told by the one who cancels c, not later: when Cancel has returned, the kid can only end cancelled.
+	k := &kid{f: func() { low.cancel(causeOf(ctx), 0) }}
+	if !c.addKid(k) {
+		k.f()
+		return
+	}
+	low.OnDone(func() { c.dropKid(k) })
 }
 
 // want has the goroutine that waits look at the mailbox. It is called by senders, who may hold a call's lock.

@@ -1,6 +1,8 @@
 package hop
 
 import (
+	"slices"
+
 	"github.com/gohop/hop/internal/inside"
 	"github.com/gohop/hop/internal/waitlist"
 )
@@ -10,9 +12,15 @@ import (
 func init() {
 	inside.Watch = func(call any, n *waitlist.Node, w waitlist.Waiter) bool { return call.(*Call).addWatcher(n, w) }
 	inside.Unwatch = func(call any, n *waitlist.Node) bool { return call.(*Call).dropWatcher(n) }
+	inside.Here = func(call any) bool { return self().runs(call.(*Call)) }
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.Set = func(event any) { event.(*Event).raise() }
+}
+
+// runs reports whether c runs on the goroutine, which is the caller's, perhaps below others.
+func (fb *fiber) runs(c *Call) bool {
+	return fb != nil && (fb.cur.Load() == c || slices.Contains(fb.under, c))
 }
 
 func (c *Call) addWatcher(n *waitlist.Node, w waitlist.Waiter) bool {

@@ -54,7 +54,7 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 	return func(yield func(*hop.Pending[T]) bool) {
 		var at [1]uintptr
 		runtime.Callers(2, at[:])
-		s := &stream[T]{self: hop.CurrentCall(ctx), at: at[0]}
+		s := &stream[T]{at: at[0]}
 		s.open.prev, s.open.next = &s.open, &s.open
 		defer func() { s.leave(ctx, o.keep) }()
 

@@ -45,8 +45,7 @@ func (e *entry[T]) Wake() bool {
 }
 
 type stream[T any] struct {
-	self *hop.Call // the call that ranges, or nil
-	at   uintptr   // where it does
+	at uintptr // where it is ranged over
 
 	n     int                  // how many it holds
 	open  entry[T]             // the ring of all; it is its own first and last
@@ -82,8 +81,8 @@ func (s *stream[T]) add(p *hop.Pending[T]) {
 		panic("hop: collect.AsCompleted: nil Pending")
 	}
 	c := p.Call()
-	if c == s.self {
-		panic(deadlock(s.self, s.at))
+	if inside.Here(c) {
+		panic(deadlock(c, s.at))
 	}
 	if s.held != nil && !s.held.add(p) {
 		return

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
 )
 
 // When says what [Wait] waits for.
@@ -53,15 +54,14 @@ func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done
 	if ctx == nil {
 		panic("hop: collect.Wait: nil context")
 	}
-	self := hop.CurrentCall(ctx)
 	for _, p := range calls {
 		if p == nil {
 			panic("hop: collect.Wait: nil Pending")
 		}
-		if p.Call() == self {
+		if inside.Here(p.Call()) {
 			var at [1]uintptr
 			runtime.Callers(2, at[:])
-			panic(deadlock(self, at[0]))
+			panic(deadlock(p.Call(), at[0]))
 		}
 	}
 	switch when {

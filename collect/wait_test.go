@@ -3,6 +3,7 @@ package collect_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,4 +195,75 @@ func wantMisuse(t *testing.T, name string, f func()) {
 		}
 	}()
 	f()
+}
+
+// Who asks is the goroutine, not the context that it has: a goroutine that a call has started may wait for that call, with its context.
+func TestS1_AGoroutineOfTheCallMayWaitForIt(t *testing.T) {
+	type outcome struct {
+		n   int
+		bad any
+	}
+	for name, ask := range map[string]func(ctx context.Context, p *hop.Pending[int]) int{
+		"Wait": func(ctx context.Context, p *hop.Pending[int]) int {
+			done, _ := collect.Wait(ctx, collect.AllDone, p)
+			return len(done)
+		},
+		"AsCompleted": func(ctx context.Context, p *hop.Pending[int]) (n int) {
+			for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{p})) {
+				n++
+			}
+			return n
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready, answers := make(chan struct{}), make(chan outcome, 1)
+			var p *hop.Pending[int]
+			p = hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) {
+				<-ready
+				asking := make(chan struct{})
+				go func() {
+					var o outcome
+					defer func() { o.bad = recover(); answers <- o }()
+					close(asking)
+					o.n = ask(context.WithoutCancel(ctx), p)
+				}()
+				<-asking
+				return 1, nil
+			})
+			close(ready)
+			within(t, func() {
+				if o := <-answers; o.n != 1 || o.bad != nil {
+					t.Errorf("%d of 1, panic %v", o.n, o.bad)
+				}
+			})
+		})
+	}
+}
+
+// And a call that asks for itself is refused, whatever context it asks with, and whoever else it asks for.
+func TestS4_ACallThatAsksForItselfWithAnotherContext(t *testing.T) {
+	for name, ask := range map[string]func(p, other *hop.Pending[int]){
+		"Wait": func(p, other *hop.Pending[int]) { collect.Wait(context.Background(), collect.FirstFailed, p, other) },
+		"AsCompleted": func(p, other *hop.Pending[int]) {
+			for range collect.AsCompleted(context.Background(), slices.Values([]*hop.Pending[int]{other, p})) {
+				t.Error("one has ended")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready := make(chan struct{})
+			var p *hop.Pending[int]
+			p = hop.Go(t.Context(), hop.Goroutines, func(context.Context) (int, error) {
+				<-ready
+				other := hop.Go(context.Background(), hop.Goroutines, func(context.Context) (int, error) { return p.Wait(context.Background()) })
+				ask(p, other)
+				return 1, nil
+			})
+			close(ready)
+			within(t, func() {
+				_, err := p.Wait(t.Context())
+				wantIs(t, err, hop.ErrDeadlock)
+			})
+		})
+	}
 }

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -248,4 +249,36 @@ func TestABatchIsDueWhileThePortalIsFull(t *testing.T) {
 		shutdown(t, q)
 		r.want(t, []int{1, 2, 3}, nil)
 	})
+}
+
+// Who puts is the goroutine, not the context that it has.
+func TestS4_TheQueuesOwnFunctionPutsWithAnotherContext(t *testing.T) {
+	var q *queue.Queue[int]
+	full, own, others := make(chan struct{}), make(chan error, 1), make(chan error, 1)
+	q = queue.New(hop.Goroutines, func(ctx context.Context, v int) error {
+		if v != 0 {
+			return nil
+		}
+		<-full
+		own <- q.Put(context.Background(), 2)                          // waits for what only its own return brings
+		go func() { others <- q.Put(context.WithoutCancel(ctx), 3) }() // another goroutine's: that one may
+		return nil
+	}, &queue.Options{Limit: 1, Full: queue.Wait})
+	if err := q.Put(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	for q.Len() > 0 { // until it is handled
+		runtime.Gosched()
+	}
+	if err := q.Put(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	close(full)
+	wantIs(t, <-own, hop.ErrDeadlock)
+	if err := <-others; err != nil {
+		t.Error(err)
+	}
+	if err := q.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

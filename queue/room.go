@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
 )
 
 // A roomList is the Puts that wait for room, first come, first served.
@@ -74,7 +75,8 @@ func (q *Queue[T]) refuseAll() {
 // waitForRoom waits until there is room for the caller's value. It is entered with mu held; it returns nil with mu held and
 // the room taken, or an error with mu released.
 func (q *Queue[T]) waitForRoom(ctx context.Context) error {
-	if c := hop.CurrentCall(ctx); c != nil && q.active != nil && q.active.p.Call() == c {
+	if q.active != nil && inside.Here(q.active.p.Call()) {
+		c := q.active.p.Call()
 		q.mu.Unlock()
 		return q.ownRoom(c)
 	}

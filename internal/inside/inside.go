@@ -10,6 +10,9 @@ import (
 // StopLoop shuts a protected *hop.Loop down; see hop.Loop.Shutdown.
 var StopLoop func(loop any, ctx context.Context) error
 
+// Here reports whether the calling goroutine runs the *hop.Call: a wait there for it would be a wait for itself.
+var Here func(call any) bool
+
 // Who streams the ends of calls has, for each *hop.Call, a node in the list of those who wait for it. It is no wait: it keeps no goroutine and is
 // no edge of the wait graph.
 var (

@@ -1,0 +1,113 @@
+package hop_test
+
+// S4: a place of a Limiter may be given back by another call than the one that took it, and no deadlock is invented then.
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+)
+
+// Who starts calls takes a place for each before, and each gives its own back: the way of a semaphore.
+func TestS4_WhoStartsTakesThePlacesAndTheStartedGiveThemBack(t *testing.T) {
+	for name, start := range map[string]func(ctx context.Context, on hop.Portal, f func(context.Context) (int, error)){
+		"with its context": func(ctx context.Context, on hop.Portal, f func(context.Context) (int, error)) { hop.Go(ctx, on, f) },
+		"without":          func(_ context.Context, on hop.Portal, f func(context.Context) (int, error)) { hop.Go(bg, on, f) },
+		"by another": func(ctx context.Context, on hop.Portal, f func(context.Context) (int, error)) {
+			hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { hop.Go(ctx, on, f); return 0, nil })
+		},
+		"by another, without": func(_ context.Context, on hop.Portal, f func(context.Context) (int, error)) {
+			hop.Go(bg, hop.Goroutines, func(context.Context) (int, error) { hop.Go(bg, on, f); return 0, nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoop(t, nil)
+			for _, on := range []hop.Portal{hop.Goroutines, l} {
+				limiter := hop.NewLimiter(2)
+				p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+					for i := range 10 {
+						if err := limiter.Acquire(ctx); err != nil {
+							return i, err
+						}
+						start(ctx, on, func(ctx context.Context) (int, error) {
+							defer limiter.Release()
+							return 0, hop.Sleep(ctx, time.Millisecond)
+						})
+					}
+					return 10, nil
+				})
+				if n := must(t, p); n != 10 {
+					t.Errorf("%d of 10", n)
+				}
+				for range 2 { // all have been given back
+					if err := limiter.Acquire(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A started call that wants a place itself gives none back: that is a deadlock, and both steps of it are told.
+func TestS4_AStartedCallThatWantsAPlaceItselfIsADeadlock(t *testing.T) {
+	limiter := hop.NewLimiter(1)
+	made := make(chan *hop.Pending[int], 1)
+	p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		if err := limiter.Acquire(ctx); err != nil {
+			return 0, err
+		}
+		defer limiter.Release()
+		hop.Go(ctx, hop.Goroutines, value(0)).Wait(ctx) // one that has ended changes nothing
+		started := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, limiter.Acquire(ctx) })
+		made <- started
+		return started.Wait(ctx)
+	})
+	err := waitErr(t, p)
+	started := recv(t, "the started call", made)
+	var d *hop.DeadlockError
+	if !errors.As(err, &d) {
+		t.Fatalf("error %v, want a deadlock", err)
+	}
+	calls := map[*hop.Call]bool{}
+	for _, w := range d.Cycle {
+		calls[w.Call] = true
+	}
+	if len(d.Cycle) != 2 || !calls[p.Call()] || !calls[started.Call()] {
+		t.Errorf("the cycle has not the two calls as its steps: %v", d)
+	}
+}
+
+// As long as a call that the holder has started may release the place, who waits for it waits; when that call has ended and has not, it is a deadlock.
+func TestS4_AWaitForAPlaceIsRefusedWhenNobodyIsLeftToGiveItBack(t *testing.T) {
+	for name, end := range map[string]func(started *hop.Pending[int], gate chan struct{}){
+		"it returns":      func(_ *hop.Pending[int], gate chan struct{}) { close(gate) },
+		"it is cancelled": func(started *hop.Pending[int], gate chan struct{}) { started.Cancel(nil); close(gate) },
+	} {
+		for _, on := range []hop.Portal{hop.Goroutines, newLoop(t, nil)} {
+			t.Run(name, func(t *testing.T) {
+				limiter := hop.NewLimiter(1)
+				gate := make(chan struct{})
+				made := make(chan *hop.Pending[int], 1)
+				p := hop.Go(bg, on, func(ctx context.Context) (int, error) {
+					if err := limiter.Acquire(ctx); err != nil {
+						return 0, err
+					}
+					made <- hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-gate; return 0, nil })
+					return 0, limiter.Acquire(ctx)
+				})
+				started := recv(t, "the started call", made)
+				untilWaiting(t, p.Call())
+				end(started, gate)
+				err := waitErr(t, p)
+				var d *hop.DeadlockError
+				if !errors.As(err, &d) || len(d.Cycle) != 1 || d.Cycle[0].Call != p.Call() {
+					t.Errorf("error %v, want a deadlock of the one call", err)
+				}
+			})
+		}
+	}
+}
