@@ -160,6 +160,7 @@ const (
 	flagHub                         // is a hub
 	flagHolder                      // has had a place of a Limiter
 	flagUnder                       // made, perhaps through others, by one that has: it may release that place
+	flagEndless                     // the submitter's context never ends, and is no call's
 )
 
 func (c *Call) set(flag uint32)      { c.st.Or(flag) }

@@ -20,21 +20,27 @@ func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waite
 	if ctx == nil {
 		misuse("nil context")
 	}
+	fb := self()
+	if fb != nil && fb.wait.co != nil {
+		return c.awaitInTask(ctx, pc, fb)
+	}
 	if c.settled() {
 		return nil
 	}
 	if ctx.Err() != nil {
 		return c.endedWait(ctx)
 	}
-	fb := self()
-	if fb != nil && fb.wait.co != nil {
-		return c.awaitInTask(ctx, pc, fb)
-	}
 	return c.awaitHere(ctx, pc, fb, pump, server)
 }
 
 // awaitInTask is awaitAs in a task, whose loop runs what is sent. Its frame is part of the stack of each task that waits: see mayWait.
 func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
+	if c.settled() {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return c.endedWait(ctx)
+	}
 	if err := fb.mayWait(ctx); err != nil {
 		return err
 	}
@@ -48,7 +54,7 @@ func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 	if d := c.deadlocks(ctx, fb); d != nil {
 		return c.refusedWith(d, w)
 	}
-	why := w.block(ctx)
+	why := w.blockTask(ctx)
 	if why != woken {
 		c.unlist(w)
 	}

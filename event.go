@@ -51,13 +51,34 @@ func (e *Event) Wait(ctx context.Context) error {
 		return nil
 	}
 	pc := goid.CallerPC()
-	var err error
-	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
-		err = e.waitInTask(ctx, pc, fb)
-	} else {
-		err = e.waitHere(ctx, pc)
+	fb := self()
+	if fb == nil || fb.wait.co == nil || ctx == nil {
+		return e.unlessSet(e.waitHere(ctx, pc))
 	}
-	if err != nil && e.set.Load() {
+	// In a task it is waitOn without what makes the stack deep.
+	if ctx.Err() != nil {
+		return e.unlessSet(endedWait("an event", ctx))
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return e.unlessSet(err)
+	}
+	w := begin(fb, ctx, pc)
+	if !e.list(w) {
+		w.abort()
+		return nil
+	}
+	if why := w.blockTask(ctx); why != woken {
+		e.unlist(w)
+		w.finish()
+		return e.unlessSet(w.outcome(ctx, why, "an event"))
+	}
+	w.finish()
+	return nil
+}
+
+// unlessSet returns err, the wait's, or nil if the event is set all the same.
+func (e *Event) unlessSet(err error) error {
+	if e.set.Load() {
 		return nil
 	}
 	return err
@@ -68,27 +89,6 @@ func (e *Event) Wait(ctx context.Context) error {
 //go:noinline
 func (e *Event) waitHere(ctx context.Context, pc uintptr) error {
 	return waitOn(ctx, pc, "an event", e.list, e.unlist)
-}
-
-// waitInTask is Wait in a task: waitOn without what makes the stack deep.
-func (e *Event) waitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
-	if ctx.Err() != nil {
-		return endedWait("an event", ctx)
-	}
-	if err := fb.mayWait(ctx); err != nil {
-		return err
-	}
-	w := begin(fb, ctx, pc)
-	if !e.list(w) {
-		w.abort()
-		return nil
-	}
-	why := w.block(ctx)
-	if why != woken {
-		e.unlist(w)
-	}
-	w.finish()
-	return w.outcome(ctx, why, "an event")
 }
 
 // list has w woken when the event is set; false: it is.

@@ -147,7 +147,7 @@ func (c *Call) dropKid(k *kid) bool {
 
 // watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
 func (c *Call) watch() {
-	if st := c.st.Load(); !State(st&stateMask).Done() && st&(flagCancel|flagHooked) == 0 {
+	if st := c.st.Load(); !State(st&stateMask).Done() && st&(flagCancel|flagHooked|flagEndless) == 0 {
 		c.hook()
 	}
 }
@@ -165,7 +165,12 @@ func (c *Call) liveParent() context.Context {
 }
 
 // parentErr returns the Err of the context whose end is the end of c's.
-func (c *Call) parentErr() error { return c.liveParent().Err() }
+func (c *Call) parentErr() error {
+	if c.has(flagEndless) {
+		return nil
+	}
+	return c.liveParent().Err()
+}
 
 // A hook is a call's registration with its parent context.
 type hook struct {
@@ -185,6 +190,9 @@ type moreHooked struct {
 func (c *Call) hook() {
 	parent := c.liveParent()
 	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
+		if sameAs(&parent, &c.parent) {
+			c.set(flagEndless)
+		}
 		return
 	}
 	if g, ok := parent.(*groupContext); ok && g.tells(c) {

@@ -32,7 +32,7 @@ func Yield(ctx context.Context) error {
 	}
 	w := begin(fb, ctx, goid.CallerPC())
 	w.Wake()
-	why := w.block(ctx)
+	why := w.blockTask(ctx)
 	w.finish()
 	return w.outcome(ctx, why, "a yield")
 }
@@ -72,7 +72,7 @@ func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
 	when := s.in(d)
 	w := begin(fb, ctx, pc)
 	s.startTimer(&s.timers.sleeps, &w.timer, when)
-	why := w.block(ctx)
+	why := w.blockTask(ctx)
 	if why == woken {
 		w.finish()
 		return nil

@@ -37,7 +37,13 @@ func (p *Pending[T]) result() (T, error) {
 //go:noinline
 func (p *Pending[T]) Wait(ctx context.Context) (T, error) {
 	if !p.c.done() {
-		if err := p.c.await(ctx, goid.CallerPC()); err != nil {
+		var err error
+		if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
+			err = p.c.awaitInTask(ctx, goid.CallerPC(), fb) // what await comes to, with fewer returns: see suspend
+		} else {
+			err = p.c.await(ctx, goid.CallerPC())
+		}
+		if err != nil {
 			var zero T
 			return zero, err
 		}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 	"time"
+	"unsafe"
+
+	"github.com/gohop/hop/internal/spin"
 )
 
 // A place where calls take long is tried seldom; one answer in time, and it is tried each time again.
@@ -52,5 +55,15 @@ func TestHopeOfALoop(t *testing.T) {
 		if got := l.hope.vain.Load(); got != n {
 			t.Fatalf("%d after %d waits", got, n)
 		}
+	}
+}
+
+// What changes seldom in a Pool stands on other lines of the cache than its queue, which changes with each call.
+func TestThePoolsQueueBeginsALine(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 || unsafe.Sizeof(spin.Mutex{}) != 4 {
+		t.Skip("the room that is left was reckoned for 64 bits and hop's own locks")
+	}
+	if at := unsafe.Offsetof(Pool{}.queue); at%64 != 0 {
+		t.Errorf("it begins %d bytes after the beginning of a line", at%64)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -119,6 +120,9 @@ func (st *stall) asks() (stalls bool) {
 
 func (st *stall) report() {
 	fb, stack := st.s.culprit()
+	if bytes.Contains(stack, []byte(inTick)) && st.s.loop.guestReports(st.after) {
+		return // it is a guest's task, and that loop says so
+	}
 	what := "a task"
 	if fb != nil {
 		what = "a posted function"
@@ -128,6 +132,16 @@ func (st *stall) report() {
 	}
 	st.s.logger().Warn("hop: a task keeps its loop", "loop", st.s.loop.o.Name, "call", what,
 		"for", "over "+st.after.String(), "stack", string(stack))
+}
+
+// inTick is in the stack of a host's task while a guest runs on it.
+const inTick = "hop.(*Loop).tick("
+
+// guestReports reports whether a guest of the loop tells of its own stalls, no later than after.
+func (l *Loop) guestReports(after time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.guests, func(g *Loop) bool { return g.s.stall != nil && g.s.stall.after <= after })
 }
 
 // culprit returns the coroutine that runs and its stack; nil: none was found. To know it otherwise, each switch would have to say so. They are found
@@ -157,10 +171,10 @@ func (s *sched) culprit() (fb *fiber, stack []byte) {
 
 // gaveWay reports whether a coroutine with this stack has switched to another one of its loop.
 func gaveWay(stack []byte) bool {
-	if bytes.Contains(stack, []byte("hop.(*Loop).tick(")) {
+	if bytes.Contains(stack, []byte(inTick)) {
 		return false
 	}
-	for _, f := range []string{"suspended", "resume"} {
+	for _, f := range []string{"suspend", "resume"} {
 		if bytes.Contains(stack, []byte("hop.(*sched)."+f+"(")) {
 			return true
 		}

@@ -229,6 +229,18 @@ func (w *wait) block(ctx context.Context) phase {
 	return phase(w.state.Load() & phaseMask)
 }
 
+// blockTask is block in a task. Most have no places, and wait with the context of their call or with one that never ends: for these it does without
+// what stands between, see suspend.
+func (w *wait) blockTask(ctx context.Context) phase {
+	if w.fb.hasPlaces() || !w.bind(ctx) && ctx.Done() != nil {
+		return w.block(ctx)
+	}
+	turn.At(turn.Block, w)
+	w.co.s.suspend(w.co)
+	turn.At(turn.Resume, w)
+	return phase(w.state.Load() & phaseMask)
+}
+
 // blockAside is blockHere on a goroutine whose calls have places in groups, which they give back meanwhile.
 func (w *wait) blockAside(ctx context.Context) {
 	w.fb.stepAside()

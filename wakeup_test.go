@@ -229,3 +229,22 @@ func TestS28_TheOneThatStallsIsReportedAmongOthers(t *testing.T) {
 		}
 	})
 }
+
+// A guest's task that stalls keeps the host too; it is the guest that tells of it, and once.
+func TestS28_AStallOfAGuestIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		host := newLoop(t, &hop.LoopOptions{Name: "host", StallAfter: 10 * time.Millisecond, Logger: j.logger()})
+		guest := newLoop(t, &hop.LoopOptions{Name: "guest", Host: host, StallAfter: 10 * time.Millisecond, Logger: j.logger()})
+		end, release := started()
+		defer release()
+		p := hop.Go(bg, guest, func(context.Context) (int, error) { <-end; return 0, nil }, hop.Name("sluggish"))
+		time.Sleep(time.Second) // of the bubble
+		release()
+		must(t, p)
+		lines := j.lines("keeps its loop")
+		if len(lines) != 1 || !strings.Contains(lines[0], "loop=guest") || !strings.Contains(lines[0], "sluggish") {
+			t.Errorf("%d reports, want one, of the guest:\n%s", len(lines), strings.Join(lines, ""))
+		}
+	})
+}

@@ -36,11 +36,12 @@ func hopTurns(locked bool) (*harness.Run, error) {
 	return &harness.Run{
 		Do: func(n int) (time.Duration, error) {
 			start := time.Now()
-			ask, answer := make([]hop.Event, n), make([]hop.Event, n)
+			var events turnEvents
 			first := hop.Go(background, l, func(ctx context.Context) (int, error) {
 				for i := range n {
-					ask[i].Set()
-					if err := answer[i].Wait(ctx); err != nil {
+					turn := events.of(i)
+					turn.ask.Set()
+					if err := turn.answer.Wait(ctx); err != nil {
 						return i, err
 					}
 				}
@@ -48,11 +49,12 @@ func hopTurns(locked bool) (*harness.Run, error) {
 			})
 			second := hop.Go(background, l, func(ctx context.Context) (int, error) {
 				for i := range n {
-					if err := ask[i].Wait(ctx); err != nil {
+					turn := events.of(i)
+					if err := turn.ask.Wait(ctx); err != nil {
 						return i, err
 					}
 					turns++
-					answer[i].Set()
+					turn.answer.Set()
 				}
 				return n, nil
 			})
@@ -68,6 +70,26 @@ func hopTurns(locked bool) (*harness.Run, error) {
 		Check: func(n int) error { return harness.Same("the number of turns", turns, n) },
 		Close: func() { l.Close() },
 	}, nil
+}
+
+// turnEvents are the Events of the turns, made some at a time: what is kept is those of the turns that are being taken.
+type turnEvents struct {
+	some [2][]turnPair
+	made int // how many such lots
+}
+
+type turnPair struct{ ask, answer hop.Event }
+
+const turnLot = 256
+
+// of returns the Events of the i-th turn. The two tasks are never further apart than one turn, and both run on one loop.
+func (e *turnEvents) of(i int) *turnPair {
+	lot := i / turnLot
+	if lot == e.made {
+		e.some[lot%2] = make([]turnPair, turnLot)
+		e.made++
+	}
+	return &e.some[lot%2][i%turnLot]
 }
 
 func chanTurns(locked bool) (*harness.Run, error) {
