@@ -143,6 +143,6 @@ nanoseconds and one or two allocations. A task that never waits costs no corouti
 # See also
 
 Package collect takes many results, package queue feeds values to one function in order, package bridge calls functions
-found at run time. They stand on the exported names of this package alone.
+found at run time. They stand on the exported names of this package; another could write them.
 */
 package hop

@@ -13,7 +13,8 @@ import (
 
 // A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
 // deadlocks: there, a place is held by the call that acquired it, until it is released. Another may do that in its stead: the calls that
-// the holder has made since are known, and as long as one of them is not stuck itself, no deadlock is told.
+// the holder has made since are known, and as long as one of them is not stuck itself, no deadlock is told. What is no call is not known: where a goroutine
+// of one's own or a function of time.AfterFunc is to release it, a holder that has all places and acquires again is refused.
 // All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
 type Limiter struct {
 	many manyWait
