@@ -160,6 +160,8 @@ const (
 	flagHub                         // is a hub
 	flagHolder                      // has had a place of a Limiter
 	flagUnder                       // made, perhaps through others, by one that has: it may release that place
+	flagMember                      // has a node for one of its sets before it,
+	flagInOwn                       // and is in that set with it
 	flagEndless                     // the submitter's context never ends, and is no call's
 )
 
@@ -236,16 +238,17 @@ func (c *Call) hasRare() *callRare {
 }
 
 // init makes c, which is still unknown to others.
-func (c *Call) init(ctx context.Context, impl callImpl, fn, pc uintptr, opts []Option) {
-	if ctx == nil {
-		misuse("nil context")
-	}
+func (c *Call) init(ctx context.Context, known anchor, impl callImpl, fn, pc uintptr, opts []Option) {
 	c.kind, c.parent, c.fn, c.pc = kindOf(impl), ctx, codeAt(fn), codeAt(pc)
 	fb := self()
 	if fb != nil {
 		c.from = fb.s
 	}
-	above := c.inherit(ctx)
+	c.sets = known.sets
+	if labelsIn(ctx) {
+		c.set(flagLabels)
+	}
+	above := known.call
 	if above != nil && above.has(flagHolder|flagUnder) {
 		c.madeUnder(above)
 	}

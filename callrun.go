@@ -222,17 +222,17 @@ func (c *Call) finishLocked(state State, err error) {
 		u = c.mayStayUnseen()
 	}
 	x := c.x.Load()
+	sets := c.nodes()
 	c.move(state)
-	var sets *linkNode
 	var last waitlist.Chain
 	var h *hook
-	if x != nil && (x.onDone != nil || x.nodes != nil) {
+	if sets != nil || x != nil && x.onDone != nil {
 		last = c.takeWatchers()
 	}
 	c.waiters.WakeAll()
 	if x != nil {
 		c.leaveQueue()
-		sets, x.nodes = x.nodes, nil
+		x.nodes = nil
 		fs, x.onDone = x.onDone, nil
 		if x.doneCh != nil {
 			close(x.doneCh)

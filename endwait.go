@@ -187,13 +187,11 @@ func (c *Call) waiting() []*fiber {
 	if r := c.hasRare(); r != nil {
 		fbs = fibersOf(&r.forReturn, fbs)
 	}
-	if x := c.x.Load(); x != nil {
-		for n := x.nodes; n != nil; n = n.more {
-			if g := n.group; g != nil {
-				g.mu.Lock()
-				fbs = fibersOf(&g.waiters, fbs)
-				g.mu.Unlock()
-			}
+	for n := c.nodes(); n != nil; n = n.more {
+		if g := n.group; g != nil {
+			g.mu.Lock()
+			fbs = fibersOf(&g.waiters, fbs)
+			g.mu.Unlock()
 		}
 	}
 	return waitedLimiters.waiting(c, fbs)

@@ -69,7 +69,7 @@ func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.
 // waited for, and the error is ctx's too. If f panics, the members are cancelled and waited for, then the panic goes on. A
 // group inside a group: its calls belong to both. [Detach] leaves them.
 //
-// A member costs 160 bytes and about 0.15 µs more than a call without a group, and for each further group that it is in 48 bytes and less than 0.1 µs.
+// A member costs 48 bytes and about 0.1 µs more than a call without a group; in a second group 160 bytes more, in each further one 48.
 // A wait of a task with the group's ctx costs 48 bytes.
 //
 // Errors of its own: those of a wait, ErrDeadlock when a member waits for the caller; then the members are cancelled.
@@ -404,8 +404,8 @@ func (g *Group) Add(c *Call) {
 	g.mu.Unlock()
 	done := c.isDone()
 	if !done {
-		x := c.more()
-		n.more, x.nodes = x.nodes, n
+		n.more = c.nodes()
+		c.more().nodes = n
 	}
 	c.mu.Unlock()
 	if done {

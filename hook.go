@@ -449,14 +449,12 @@ func anchorOf(ctx context.Context) anchor {
 	return anchor{}
 }
 
-// inherit takes over what ctx knows, and returns the nearest call.
-func (c *Call) inherit(ctx context.Context) *Call {
-	a := anchorOf(ctx)
-	c.sets = a.sets
-	if labelsIn(ctx) {
-		c.set(flagLabels)
+// anchorFor is anchorOf for a call that is made with ctx.
+func anchorFor(ctx context.Context) anchor {
+	if ctx == nil {
+		misuse("nil context")
 	}
-	return a.call
+	return anchorOf(ctx)
 }
 
 // CurrentCall returns the call whose function ctx was given to, or was derived from the context of; nil if there is

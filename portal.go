@@ -34,8 +34,16 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 	if f == nil {
 		misuse("nil function")
 	}
-	p := &Pending[T]{f: f}
-	p.c.init(ctx, p, reflect.ValueOf(f).Pointer(), pc, opts)
+	known := anchorFor(ctx)
+	var p *Pending[T]
+	if known.sets == nil {
+		p = new(Pending[T])
+	} else {
+		p = &new(memberPending[T]).Pending
+		p.c.set(flagMember)
+	}
+	p.f = f
+	p.c.init(ctx, known, p, reflect.ValueOf(f).Pointer(), pc, opts)
 	return p
 }
 
@@ -107,7 +115,7 @@ func After[T any](ctx context.Context, d time.Duration, on Portal, f func(contex
 		misuse("nil function")
 	}
 	p := &delayedPending[T]{Pending: Pending[T]{f: f}}
-	p.c.init(ctx, &p.Pending, reflect.ValueOf(f).Pointer(), goid.CallerPC(), opts)
+	p.c.init(ctx, anchorFor(ctx), &p.Pending, reflect.ValueOf(f).Pointer(), goid.CallerPC(), opts)
 	p.c.submitIn(d, on)
 	return &p.Pending
 }

@@ -18,7 +18,7 @@ type Promise[T any] struct {
 func NewPromise[T any](ctx context.Context, opts ...Option) *Promise[T] {
 	p := new(Promise[T])
 	p.p.c.set(flagPromise)
-	p.p.c.init(ctx, &p.p, 0, goid.CallerPC(), opts)
+	p.p.c.init(ctx, anchorFor(ctx), &p.p, 0, goid.CallerPC(), opts)
 	p.p.c.join()
 	return p
 }

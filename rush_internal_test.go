@@ -170,3 +170,15 @@ func TestTimersFindTheirs(t *testing.T) {
 		t.Error("not the timer that stands before the call")
 	}
 }
+
+// And so is a member's node.
+func TestMembersFindTheirNode(t *testing.T) {
+	p := new(memberPending[struct{ a, b byte }])
+	if p.c.ownNode() != &p.node {
+		t.Error("not the node that stands before the call")
+	}
+	q := new(memberPending[complex128])
+	if q.c.ownNode() != &q.node {
+		t.Error("not the node that stands before the call")
+	}
+}

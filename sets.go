@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"slices"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
@@ -104,14 +105,19 @@ func (c *Call) join() {
 		return
 	}
 	c.set(flagJoined)
-	x, own := c.moreOfMember()
 	var cause error // of a group that is cancelled already
+	own := c.has(flagMember)
 	for l := c.sets; l != nil; l = l.up {
-		n := own
-		if own = nil; n == nil {
+		var n *linkNode
+		switch {
+		case own:
+			n = c.ownNode()
+		case c.x.Load() == nil:
+			n = c.moreOfMember()
+		default:
 			n = new(linkNode)
 		}
-		n.c, n.group, n.more = c, l.group, x.nodes
+		n.c, n.group, n.more = c, l.group, c.nodes()
 		l.set.lock.Lock()
 		g := l.group
 		if g != nil && g.closed {
@@ -121,7 +127,12 @@ func (c *Call) join() {
 		}
 		if g == nil || !c.memberOf(g) && !(bug.ForgetsMember && !g.waiters.Empty()) { // by Add
 			l.set.add(n)
-			x.nodes = n
+			if own {
+				c.set(flagInOwn)
+				own = false
+			} else {
+				c.more().nodes = n
+			}
 		}
 		if g != nil && g.cause != nil {
 			cause = g.cause
@@ -137,26 +148,47 @@ func (c *Call) join() {
 	}
 }
 
-// moreOfMember is more, with a node for the first set if there was none: both are one allocation.
-func (c *Call) moreOfMember() (*callMore, *linkNode) {
-	if x := c.x.Load(); x != nil {
-		return x, nil
-	}
+// moreOfMember is more, with a node: both are one allocation.
+func (c *Call) moreOfMember() *linkNode {
 	m := new(struct {
 		callMore
 		linkNode
 	})
 	c.x.Store(&m.callMore)
-	return &m.callMore, &m.linkNode
+	return &m.linkNode
+}
+
+// A memberPending is what Go and its like make where the context has a set: the node for one of them stands right before the call, so a member is
+// one allocation.
+type memberPending[T any] struct {
+	node linkNode
+	Pending[T]
+}
+
+// ownNode returns the node of a memberPending.
+func (c *Call) ownNode() *linkNode {
+	return (*linkNode)(unsafe.Add(unsafe.Pointer(c), -int(unsafe.Sizeof(linkNode{}))))
+}
+
+// nodes returns where c is in its sets; nil: in none, or it has ended. It needs mu.
+func (c *Call) nodes() *linkNode {
+	if c.isDone() {
+		return nil
+	}
+	if x := c.x.Load(); x != nil && x.nodes != nil {
+		return x.nodes // of which the own is the last
+	}
+	if c.has(flagInOwn) {
+		return c.ownNode()
+	}
+	return nil
 }
 
 // memberOf reports whether c, which is not done, is in g. It needs mu.
 func (c *Call) memberOf(g *Group) bool {
-	if x := c.x.Load(); x != nil {
-		for n := x.nodes; n != nil; n = n.more {
-			if n.group == g {
-				return true
-			}
+	for n := c.nodes(); n != nil; n = n.more {
+		if n.group == g {
+			return true
 		}
 	}
 	return false
