@@ -110,8 +110,9 @@ type callRare struct {
 	waiter      *Waiter       // the one whose Wait waits for the call
 	unlooked    *unlooked     // a failure that nobody may look at
 	held        *heldCall     // its places in Groups with a Limit
-	maker       *Call         // on whose goroutine it was made, where that has flagHolder or flagUnder and its context does not say so
-	made        []*Call       // the calls that may release its place of a Limiter
+	places      atomic.Int32  // of Limiters, that it holds
+	made        []*Call       // its deputies: see deputy.go
+	holders     []*Call       // whose deputy it is; set once
 }
 
 // callImpl is the part of a Pending that knows its type.
@@ -250,11 +251,11 @@ func (c *Call) init(ctx context.Context, known anchor, impl callImpl, fn, pc uin
 	}
 	above := known.call
 	if above != nil && above.has(flagHolder|flagUnder) {
-		c.madeUnder(above)
+		c.madeBy(above)
 	}
 	if fb != nil {
 		if cur := fb.cur.Load(); cur != nil && cur != above && cur.has(flagHolder|flagUnder) {
-			c.madeOn(cur)
+			c.madeBy(cur)
 		}
 	}
 	for _, o := range opts {

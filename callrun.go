@@ -238,7 +238,7 @@ func (c *Call) finishLocked(state State, err error) {
 			close(x.doneCh)
 		}
 		h = c.unhookDone(x)
-		if r := x.rare.Load(); r != nil {
+		if r := x.rare.Load(); r != nil && !c.has(flagAbandoned) {
 			r.made = nil
 		}
 	}

@@ -138,6 +138,7 @@ func (c *Call) cameBack(fb *fiber) {
 	c.mu.Lock()
 	x := c.rare()
 	x.returned = true
+	x.made = nil
 	x.forReturn.WakeAll()
 	c.mu.Unlock()
 	fb.cameBack(c)

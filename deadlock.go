@@ -3,8 +3,10 @@ package hop
 import (
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -32,9 +34,24 @@ type manyWait struct {
 	open func() bool                  // something else, that hop does not know, can end the wait
 
 	maybe func(yield func(*Call) bool) // others that may suffice, with any
+	deaf  bool                         // a refusal would not end it
 }
 
-var graphMu turn.Mutex
+var (
+	graphMu    turn.Mutex
+	graphOwner atomic.Uintptr // the goroutine that has it: calls may end while it looks
+)
+
+func lockGraph() {
+	graphMu.Lock()
+	graphOwner.Store(goid.Self())
+}
+
+func unlockGraph() {
+	lookAtGuesses()
+	graphOwner.Store(0)
+	graphMu.Unlock()
+}
 
 // findDeadlock looks for a deadlock that the wait of fb, the caller's, would close. If there is one, the wait is taken out of
 // armed and the error returned. on is the call waited for, if it is one.
@@ -48,8 +65,8 @@ func findDeadlock(fb *fiber, on *Call) error {
 			return nil
 		}
 	}
-	graphMu.Lock()
-	defer graphMu.Unlock()
+	lockGraph()
+	defer unlockGraph()
 	d, at := searchDeadlock(fb)
 	if d == nil {
 		return nil
@@ -101,8 +118,8 @@ const maxSearches = 1000
 
 // refuseStuck refuses the waits of those tasks of s that are stuck, now that their goroutine, the caller's, waits for them.
 func (s *sched) refuseStuck() {
-	graphMu.Lock()
-	defer graphMu.Unlock()
+	lockGraph()
+	defer unlockGraph()
 	for c := range s.coros.suspended {
 		if c.cur.Load() == nil {
 			continue
@@ -128,6 +145,7 @@ type node struct {
 	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
 	free  bool
 	sure  bool // it was free at the look, whatever it leads to
+	deaf  bool
 }
 
 type edge struct {
@@ -188,6 +206,7 @@ func (g *graph) expand(n *node) {
 		if !many.any {
 			n.any = len(n.edges)
 		}
+		n.deaf = many.deaf
 		if many.maybe != nil {
 			many.maybe(func(c *Call) bool {
 				e := g.edge(c)
@@ -253,7 +272,7 @@ func (g *graph) cycle(fb *fiber) []edge {
 		return path
 	}
 	for _, n := range g.order {
-		if !n.free {
+		if !n.free && !n.deaf {
 			if path := shortest(n, false); path != nil {
 				return path
 			}

@@ -165,10 +165,8 @@ func (fb *fiber) waiting() []*fiber {
 	if fb.s != nil && fb.s.waiter != nil {
 		fbs = append(fbs, fb.s.waiter.server()) // it finishes what it has accepted
 	}
-	if fb.s != nil {
-		if d := fb.s.driver.Load(); d != nil {
-			fbs = append(fbs, d) // it drives the loop in a call: RunLoop, or Run
-		}
+	if fb.s != nil && fb.s.loop != nil {
+		fbs = fb.s.loop.drivers(fbs) // RunLoop, or Run
 	}
 	for _, e := range everyEndWait() {
 		if e.runs(fb) {

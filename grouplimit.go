@@ -132,7 +132,10 @@ func (g *Group) release(c *Call) {
 
 // feed submits members that were held back, as far as there are places. One goroutine at a time does: a refused call ends,
 // and so comes here again.
-func (g *Group) feed() {
+func (g *Group) feed() { g.feedFrom(false) }
+
+// feedFrom is feed; waits: on a goroutine whose wait has begun, where nothing of a user's may run.
+func (g *Group) feedFrom(waits bool) {
 	g.mu.Lock()
 	if g.limiting.feeding {
 		g.mu.Unlock()
@@ -146,11 +149,11 @@ func (g *Group) feed() {
 			g.mu.Lock()
 			g.limiting.feeding = false
 			g.mu.Unlock()
-			g.feed()
+			g.feedFrom(waits)
 		}
 	}()
 	for h = g.nextHeld(); h != nil; h = g.nextHeld() {
-		if h.advance() && !g.submit(h) {
+		if h.advance() && !g.submit(h, waits) {
 			h = nil
 			return
 		}
@@ -159,10 +162,14 @@ func (g *Group) feed() {
 
 // submit hands a member that has its places to its portal; false: another goroutine feeds now. A portal of a user's may run the member before
 // its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held.
-func (g *Group) submit(h *heldCall) bool {
+func (g *Group) submit(h *heldCall, waits bool) bool {
 	switch h.on.(type) {
 	case *Loop, *Pool, *Waiter, goroutines:
 		h.c.submitAlone(h.on)
+		return true
+	}
+	if waits {
+		go h.c.submitAlone(h.on)
 		return true
 	}
 	g.mu.Lock()
@@ -225,19 +232,19 @@ func (fb *fiber) hasPlaces() bool {
 
 // stepAside gives back the places of the calls that wait on this goroutine.
 func (fb *fiber) stepAside() {
-	fb.eachPlace(func(_ *heldCall, p *groupPlace) { p.give() })
+	fb.eachPlace(true, func(_ *heldCall, p *groupPlace) { p.give() })
 }
 
 // stepBack takes them again, whether there are any or not.
 func (fb *fiber) stepBack() {
-	fb.eachPlace(func(h *heldCall, p *groupPlace) {
+	fb.eachPlace(false, func(h *heldCall, p *groupPlace) {
 		if !h.c.done() {
 			p.take()
 		}
 	})
 }
 
-func (fb *fiber) eachPlace(f func(*heldCall, *groupPlace)) {
+func (fb *fiber) eachPlace(waits bool, f func(*heldCall, *groupPlace)) {
 	each := func(c *Call) {
 		h := c.held()
 		if h == nil || c.done() {
@@ -249,7 +256,7 @@ func (fb *fiber) eachPlace(f func(*heldCall, *groupPlace)) {
 			f(h, p)
 			p.g.mu.Unlock()
 			if !bug.LimitForgets {
-				p.g.feed()
+				p.g.feedFrom(waits)
 			}
 		}
 	}

@@ -166,12 +166,12 @@ func (l *Loop) strand(cause error) {
 			c.finish(Cancelled, c.cancelled(cause))
 		}
 	}
-	for _, b := range below {
+	forEach(below, func(b *Loop) {
 		b.beginStop(hard)
 		if b.o.Host == Host(l) {
 			b.hostFailed(cause) // a tick of its may have been in the mailbox
 		}
-	}
+	})
 	locals := l.locals.len()
 	l.gone()
 	if len(lost) > 0 || hooks > 0 || locals > 0 {

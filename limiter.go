@@ -102,6 +102,9 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	if fb := self(); fb != nil {
 		c = fb.cur.Load()
 	}
+	if c != nil {
+		c.mayHold()
+	}
 	if ctx != nil && ctx.Err() == nil && l.takeFree(c) {
 		return nil // also where nothing can wait
 	}
@@ -146,9 +149,7 @@ func (l *Limiter) takeFree(c *Call) bool {
 func (l *Limiter) take(c *Call) {
 	l.taken++
 	if c != nil {
-		if !c.has(flagHolder) {
-			c.set(flagHolder)
-		}
+		c.holds(1)
 		l.holders = append(l.holders, c)
 	}
 }
@@ -159,6 +160,9 @@ func (l *Limiter) TryAcquire() bool {
 	var c *Call
 	if fb := self(); fb != nil {
 		c = fb.cur.Load()
+	}
+	if c != nil {
+		c.mayHold()
 	}
 	return l.takeFree(c)
 }
@@ -172,6 +176,19 @@ func (l *Limiter) Release() {
 		c = fb.cur.Load()
 	}
 	turn.At(turn.Set, l)
+	if others := l.release(c); others == nil {
+		if c != nil && c.has(flagHolder) {
+			c.dropDeputies()
+		}
+	} else {
+		for _, h := range others {
+			h.dropDeputies()
+		}
+	}
+}
+
+// release is Release by c. If c has no place it is somebody else's, and those are returned who had one, as far as hop knew.
+func (l *Limiter) release(c *Call) (others []*Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken == 0 {
@@ -180,10 +197,15 @@ func (l *Limiter) Release() {
 	l.taken--
 	if i := slices.Index(l.holders, c); i >= 0 {
 		l.holders = slices.Delete(l.holders, i, i+1)
+		c.holds(-1)
 	} else {
-		l.holders = nil // it may have been anybody's
+		others, l.holders = l.holders, nil // it may have been anybody's
+		for _, h := range others {
+			h.holds(-1)
+		}
 	}
 	l.grant()
+	return others
 }
 
 // SetLimit changes the number of places; n < 1 panics. Fewer take effect as places are released.
@@ -218,9 +240,13 @@ func (l *Limiter) eachHolder(yield func(*Call) bool) {
 	l.mu.Lock()
 	holders := slices.Clone(l.holders)
 	l.mu.Unlock()
+	seen := map[*Call]bool{}
 	for _, c := range holders {
-		if !yield(c) {
-			return
+		if !seen[c] {
+			seen[c] = true
+			if !yield(c) {
+				return
+			}
 		}
 	}
 }

@@ -3,6 +3,8 @@ package hop
 import (
 	"context"
 	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/thread"
@@ -45,6 +47,7 @@ func (l *Loop) takeDriver() error {
 		return refuse(ErrMismatch, "%v is not Manual: it drives itself", l)
 	}
 	g := goid.Number()
+	heldThreads.release(g)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -54,6 +57,8 @@ func (l *Loop) takeDriver() error {
 		return refuse(ErrMismatch, "%v is being driven by another Run", l)
 	case l.driver != 0 && l.driver != g:
 		return refuse(ErrMismatch, "%v has tasks suspended on goroutine %d, and can be driven only there", l, l.driver)
+	case !l.o.Thread && !l.o.Protected && heldThreads.by(g):
+		return refuse(ErrMismatch, "%v cannot be driven here: another loop, with Thread, has left tasks on goroutine %d, whose thread is locked: drive that one to its end first", l, g)
 	}
 	l.driver, l.driving = g, true
 	l.run++
@@ -93,15 +98,69 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 func (l *Loop) lockThread() {
 	if l.o.Thread && !thread.Only && !l.locked {
 		l.locked = true
-		runtime.LockOSThread()
+		if heldThreads.add(goid.Number(), 1) == 1 {
+			runtime.LockOSThread() // once, however many loops have tasks here
+		}
 	}
 }
 
 func (l *Loop) unlockThread() {
 	if l.locked {
 		l.locked = false
+		if heldThreads.add(goid.Number(), -1) == 0 {
+			runtime.UnlockOSThread()
+		}
+	}
+}
+
+// heldThreads counts, for each goroutine, the Manual loops with Thread that run or have left tasks there.
+var heldThreads threadHolds
+
+type threadHolds struct {
+	mu   sync.Mutex
+	n    map[uint64]int // by goid.Number
+	over map[uint64]int // of those, the loops that were ended while their driver was away
+}
+
+// end notes that one of the loops of goroutine g has ended. Only g itself can unlock its thread: it does when it drives again.
+func (h *threadHolds) end(g uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over == nil {
+		h.over = make(map[uint64]int)
+	}
+	h.over[g]++
+}
+
+// release does on goroutine g, the caller's, what end has left.
+func (h *threadHolds) release(g uint64) {
+	h.mu.Lock()
+	over := h.over[g]
+	delete(h.over, g)
+	h.mu.Unlock()
+	if over > 0 && h.add(g, -over) == 0 {
 		runtime.UnlockOSThread()
 	}
+}
+
+func (h *threadHolds) by(g uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n[g] > 0
+}
+
+func (h *threadHolds) add(g uint64, n int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.n == nil {
+		h.n = make(map[uint64]int)
+	}
+	h.n[g] += n
+	left := h.n[g]
+	if left == 0 {
+		delete(h.n, g)
+	}
+	return left
 }
 
 // RunLoop makes a loop on the calling goroutine, runs f as its first task, shuts the loop down when f is done, and
@@ -163,19 +222,41 @@ func (l *Loop) beginWait(ctx context.Context, pc uintptr) (end func()) {
 		return func() {}
 	}
 	w := begin(fb, ctx, pc)
-	w.onMany.Store(&manyWait{each: l.eachRunning})
+	w.onMany.Store(&manyWait{each: l.eachRunning, deaf: true})
 	w.limitTo(ctx)
 	lookAgain()
 	return w.finish
 }
 
-// eachRunning yields the calls that run on the loop.
+// eachRunning yields the calls that run on the loop, and on those below it, which it waits for.
 func (l *Loop) eachRunning(yield func(*Call) bool) {
-	var calls []*Call
-	l.s.coros.each(func(co *coro) { calls = append(calls, co.calls()...) })
-	for _, c := range calls {
+	for _, c := range l.running(nil) {
 		if !yield(c) {
 			return
 		}
 	}
+}
+
+func (l *Loop) running(calls []*Call) []*Call {
+	l.s.coros.each(func(co *coro) { calls = append(calls, co.calls()...) })
+	l.mu.Lock()
+	below := slices.Concat(l.children, l.guests)
+	l.mu.Unlock()
+	for _, b := range below {
+		calls = b.running(calls)
+	}
+	return calls
+}
+
+// drivers appends the goroutines that drive the loop, or one that waits for its end, in a call.
+func (l *Loop) drivers(fbs []*fiber) []*fiber {
+	for ; l != nil; l = l.parent {
+		if d := l.s.driver.Load(); d != nil {
+			fbs = append(fbs, d)
+		}
+		if h, ok := l.o.Host.(*Loop); ok {
+			fbs = h.drivers(fbs)
+		}
+	}
+	return fbs
 }

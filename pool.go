@@ -181,6 +181,11 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 				p.feed()
 			}
 			p.mu.Unlock()
+			if !sent {
+				c.mu.Lock()
+				c.leaveQueue()
+				c.mu.Unlock()
+			}
 			return sent, false
 		case looked:
 			p.mu.Unlock()

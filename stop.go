@@ -157,33 +157,34 @@ func (l *Loop) closeUndrivenBelow(below []*Loop) {
 	}
 	l.ending.Add(1)
 	go func() {
-		for _, b := range below {
+		defer l.end()
+		forEach(below, func(b *Loop) {
 			if b.o.Manual {
 				b.beginStop(hard)
 				b.closeUndriven()
 			}
-		}
-		l.end()
+		})
 	}()
 }
 
 // stopBelow stops the children and guests, and tells the loop.
 func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 	turn.At(turn.Stop, l)
-	for _, b := range below {
-		b.beginStop(to)
-	}
-	for _, b := range below {
+	// Deferred, since functions of users run in the stops, and may end the goroutine.
+	defer func() {
+		l.mu.Lock()
+		l.below = true
+		l.mu.Unlock()
+		l.s.send(posted(func() {}), internal)
+		l.end()
+	}()
+	defer forEach(below, func(b *Loop) {
 		if b.o.Manual {
 			b.closeUndriven()
 		}
 		b.ended.Wait(context.Background())
-	}
-	l.mu.Lock()
-	l.below = true
-	l.mu.Unlock()
-	l.s.send(posted(func() {}), internal)
-	l.end()
+	})
+	forEach(below, func(b *Loop) { b.beginStop(to) })
 }
 
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
@@ -361,6 +362,10 @@ func (l *Loop) closeUndriven() {
 	if l.driver != 0 && l.driver != goid.Number() {
 		l.driving = true
 		driver := l.driver
+		if l.locked {
+			l.locked = false
+			heldThreads.end(driver)
+		}
 		l.mu.Unlock()
 		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
 		return

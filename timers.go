@@ -80,7 +80,12 @@ func (s *sched) setAlarm() {
 }
 
 // in returns the time that is d from now, as the timers count it.
-func (s *sched) in(d time.Duration) time.Duration { return s.timers.now() + max(0, d) }
+func (s *sched) in(d time.Duration) time.Duration {
+	return s.timers.now() + min(max(0, d), never)
+}
+
+// never is later than anything, and leaves room to add.
+const never time.Duration = 1 << 62
 
 // startTimer has the timer act at when, of which h is the heap. It may be called from anywhere.
 func (s *sched) startTimer(h *timerheap.Heap, t *timerheap.Timer, when time.Duration) {
@@ -113,6 +118,7 @@ func (s *sched) stopAlarm() {
 	defer ts.mu.Unlock()
 	if ts.alarm != nil {
 		ts.alarm.Stop()
+		ts.alarmAt = 0 // a Waiter's may be at its beginning again
 	}
 }
 

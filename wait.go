@@ -433,9 +433,23 @@ func (w *wait) limitTo(ctx context.Context) {
 
 // over reports whether what limits the wait has ended, though the goroutine may not have noticed yet.
 func (w *wait) over() bool {
-	if c := w.bound.Load(); c != nil && (*callContext)(c).Err() != nil {
+	if c := w.bound.Load(); c != nil && c.over() {
 		return true
 	}
 	ctx := w.limit.Load()
 	return ctx != nil && (*ctx).Err() != nil
+}
+
+// over reports whether the call's context has ended, and only looks: who asks may hold a lock.
+func (c *Call) over() bool {
+	for {
+		if c.has(flagCancel) {
+			return true
+		}
+		up, ok := c.parent.(*callContext)
+		if !ok {
+			return c.parent.Err() != nil
+		}
+		c = (*Call)(up)
+	}
 }
