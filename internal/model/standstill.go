@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gohop/hop"
 )
@@ -112,7 +113,7 @@ func (g *standstill) legit(o *op) bool {
 				return true
 			}
 		}
-		return false
+		return slices.ContainsFunc(g.calls, func(d *callRun) bool { return d.deputyOf(l.holders) && g.mayRelease(d) })
 	}
 	cs := g.targets(o)
 	outlives := o.kind != Close
@@ -123,6 +124,24 @@ func (g *standstill) legit(o *op) bool {
 		outlives = outlives || c.outlives()
 	}
 	return len(cs) > 0 && outlives
+}
+
+// deputyOf reports whether one of holders has made c, perhaps through others: it might release that one's place, as far as hop knows.
+func (c *callRun) deputyOf(holders []*callRun) bool {
+	for c != nil && c.by != nil { // one that has not been made has nobody
+		if c = c.by.call; slices.Contains(holders, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayRelease reports whether d has something to do, or will have.
+func (g *standstill) mayRelease(d *callRun) bool {
+	if d.start == 0 {
+		return d.sent > 0 && g.unfinished(d)
+	}
+	return d.end == 0 && g.callFree(d)
 }
 
 func (g *standstill) callFree(c *callRun) bool {
