@@ -14,10 +14,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/thread"
 )
 
 // explode panics in a function whose name can be looked for in a stack.
@@ -202,18 +204,18 @@ func TestS13_GoexitLeavesTheOtherTasksOfTheLoopAlone(t *testing.T) {
 			}
 			l := newLoop(t, &hop.LoopOptions{Thread: thread})
 			var e hop.Event
-			var waiting []*hop.Pending[string]
+			var waiting []*hop.Pending[uint64]
 			for range 5 {
-				waiting = append(waiting, hop.Go(t.Context(), l, func(ctx context.Context) (string, error) {
+				waiting = append(waiting, hop.Go(t.Context(), l, func(ctx context.Context) (uint64, error) {
 					before := threadID()
 					if err := e.Wait(ctx); err != nil {
-						return "", err
+						return 0, err
 					}
 					if !thread {
-						return "", nil
+						return 0, nil
 					}
 					if after := threadID(); after != before {
-						return "", fmt.Errorf("went from thread %s to %s", before, after)
+						return 0, fmt.Errorf("went from thread %d to %d", before, after)
 					}
 					return before, nil
 				}))
@@ -230,28 +232,25 @@ func TestS13_GoexitLeavesTheOtherTasksOfTheLoopAlone(t *testing.T) {
 	}
 }
 
-// threadID names the operating system's thread that the goroutine is on, where that can be asked portably: on Linux.
-func threadID() string {
-	id, _ := os.Readlink("/proc/thread-self")
-	return id
-}
+// threadID is the number of the operating system's thread that the goroutine is on; 0 where there is none to be had.
+func threadID() uint64 { return thread.ID() }
 
 func TestS13_GoexitLeavesTheLoopOnItsThread(t *testing.T) {
 	needsThread(t)
-	if threadID() == "" {
-		t.Skip("the thread is asked for in /proc, which only Linux has")
+	if threadID() == 0 {
+		t.Skip("thread ids are not to be had on " + runtime.GOOS)
 	}
 	l := newLoop(t, &hop.LoopOptions{Thread: true})
-	thread := func(context.Context) (string, error) { return threadID(), nil }
-	before := must(t, hop.Go(t.Context(), l, thread))
+	id := func(context.Context) (uint64, error) { return threadID(), nil }
+	before := must(t, hop.Go(t.Context(), l, id))
 	for _, f := range []func(context.Context) error{
 		func(context.Context) error { return nil },
 		func(ctx context.Context) error { return hop.Sleep(ctx, time.Microsecond) },
 	} {
 		p := hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { _ = f(ctx); runtime.Goexit(); return 1, nil })
 		wantIs(t, waitErr(t, p), hop.ErrGoexit)
-		if after := must(t, hop.Go(t.Context(), l, thread)); after != before {
-			t.Errorf("the loop went from thread %s to %s", before, after)
+		if after := must(t, hop.Go(t.Context(), l, id)); after != before {
+			t.Errorf("the loop went from thread %d to %d", before, after)
 		}
 	}
 }
@@ -428,9 +427,12 @@ func (r *records) with(s string) int {
 
 func TestS14_AFailedCallThatNobodyLookedAtIsReportedOnce(t *testing.T) {
 	r := new(records)
+	var alive atomic.Int32 // calls that are no garbage yet
 	l := newLoop(t, &hop.LoopOptions{Name: "reports", Logger: slog.New(slog.NewTextHandler(r, nil))})
 	run := func(name string, f func(context.Context) (int, error), look func(*hop.Pending[int])) {
 		p := hop.Go(context.Background(), l, f, hop.Name(name))
+		alive.Add(1)
+		runtime.AddCleanup(p, func(int) { alive.Add(-1) }, 0)
 		recv(t, "end of "+name, p.Done())
 		look(p)
 	}
@@ -460,10 +462,12 @@ func TestS14_AFailedCallThatNobodyLookedAtIsReportedOnce(t *testing.T) {
 	}
 	eventually(t, "reports of the three failed calls that nobody looked at", collect)
 	closeAll(t, "loop", l.Close)
-	for range 5 {
-		collect()
-		time.Sleep(time.Millisecond) // a wrong report would come from the collector's goroutine
-	}
+	// A wrong report would come from the clean-up of its call, and each has been cleaned up when all are gone. One more call, made and
+	// lost after that, is reported after it.
+	eventually(t, "all calls are garbage", func() bool { runtime.GC(); return alive.Load() == 0 })
+	last := newLoop(t, &hop.LoopOptions{Logger: slog.New(slog.NewTextHandler(r, nil))})
+	recv(t, "end of the last", hop.Go(context.Background(), last, failure(errors.New("the last")), hop.Name("last")).Done())
+	eventually(t, "a report of a call that was lost after the others", func() bool { runtime.GC(); return r.with("the last") > 0 })
 	for name, want := range map[string]int{
 		"unseen-error": 1, "unseen-panic": 1, "unseen-wait": 1,
 		"seen-by-wait": 0, "seen-by-result": 0, "seen-by-err": 0, "succeeded": 0, "cancelled": 0,

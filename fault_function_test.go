@@ -105,8 +105,8 @@ var ways = []struct {
 
 func TestFault_AFunctionAtEachStepOnEachPlace(t *testing.T) {
 	eachPlace(t, func(t *testing.T, k kind, on hop.Portal) {
-		thread := func() string {
-			return must(t, hop.Go(bg, on, func(context.Context) (string, error) { return threadID(), nil }))
+		thread := func() uint64 {
+			return must(t, hop.Go(bg, on, func(context.Context) (uint64, error) { return threadID(), nil }))
 		}
 		before := thread()
 		for _, fault := range faults {
@@ -140,7 +140,7 @@ func TestFault_AFunctionAtEachStepOnEachPlace(t *testing.T) {
 			}
 			if k.name == "ThreadLoop" {
 				if after := thread(); after != before {
-					t.Errorf("%s: the loop went from thread %s to %s", fault.name, before, after)
+					t.Errorf("%s: the loop went from thread %d to %d", fault.name, before, after)
 				}
 			}
 		}
