@@ -165,9 +165,10 @@ func TestS12_TheFunctionOfOnUndeliveredIsReleased(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(t, nil)
-			v, gone := collected()
-			p := hop.New(bg, value(1), hop.OnUndelivered(func(int) { v[0]++ }))
-			v = nil
+			p, gone := func() (*hop.Pending[int], func() bool) {
+				v, gone := collected()
+				return hop.New(bg, value(1), hop.OnUndelivered(func(int) { v[0]++ })), gone
+			}()
 			end(p, l)
 			eventually(t, "the function is released", gone)
 			runtime.KeepAlive(p)

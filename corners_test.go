@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -345,33 +346,50 @@ func TestForeverIsLast(t *testing.T) {
 	}
 }
 
-// A Waiter that has had a rush has its timers again in the next Wait.
+// A Waiter that has had a rush has its timers again in the next Wait: the alarm of a sleep that was taken back was still set when the first ended.
 func TestAWaiterHasItsTimersAfterARush(t *testing.T) {
-	w := hop.NewWaiter()
-	var over, all hop.Event
-	awaited := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, over.Wait(ctx) })
-	submit := func(f func(ctx context.Context) (int, error)) *hop.Pending[int] { return hop.Go(bg, w, f) }
-	long := submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Minute) })
-	for range 1100 {
-		submit(func(ctx context.Context) (int, error) { return 0, all.Wait(ctx) })
-	}
-	short := submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 5*time.Millisecond) })
-	ctx, cancel := context.WithCancel(bg)
-	short.OnDone(func() { all.Set(); cancel() })
-	submit(func(ctx context.Context) (int, error) { // keeps it busy meanwhile
-		long.Cancel(nil)
-		for !all.IsSet() {
-			if err := hop.Yield(ctx); err != nil {
-				return 0, err
-			}
+	synctest.Test(t, func(t *testing.T) {
+		w := hop.NewWaiter()
+		var over, all hop.Event
+		awaited := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, over.Wait(ctx) })
+		submit := func(f func(ctx context.Context) (int, error)) *hop.Pending[int] { return hop.Go(bg, w, f) }
+		first := submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 10*time.Second) })
+		for range 1100 {
+			submit(func(ctx context.Context) (int, error) { return 0, all.Wait(ctx) })
 		}
-		return 0, nil
-	})
-	within(t, patience, "the first Wait", func() { w.Wait(ctx, awaited.Call()) })
-	submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 20*time.Millisecond) }).OnDone(over.Set)
-	within(t, patience, "the second Wait", func() {
-		if err := w.Wait(bg, awaited.Call()); err != nil {
+		submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 0) })
+		ctx, cancel := context.WithCancel(bg)
+		submit(func(ctx context.Context) (int, error) {
+			first.Cancel(nil)
+			for range 100 { // until the other has slept, in the rush
+				if err := hop.Yield(ctx); err != nil {
+					return 0, err
+				}
+			}
+			all.Set()
+			cancel()
+			return 0, nil
+		})
+		if err := w.Wait(ctx, awaited.Call()); !errors.Is(err, context.Canceled) {
+			t.Errorf("the first Wait: %v", err)
+		}
+		submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Minute) }).OnDone(over.Set)
+		ended := make(chan error, 1)
+		go func() { ended <- w.Wait(bg, awaited.Call()) }()
+		if err := recv(t, "the second Wait", after(ended, 2*time.Minute)); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// after is what came from ch in d, or an error.
+func after(ch <-chan error, d time.Duration) <-chan error {
+	out := make(chan error, 1)
+	select {
+	case err := <-ch:
+		out <- err
+	case <-time.After(d):
+		out <- errors.New("nothing came in " + d.String())
+	}
+	return out
 }

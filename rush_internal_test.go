@@ -182,3 +182,40 @@ func TestMembersFindTheirNode(t *testing.T) {
 		t.Error("not the node that stands before the call")
 	}
 }
+
+// A busy loop keeps its coroutines; one that has nothing to do ends those that are too many.
+func TestAnIdleLoopShedsItsCoroutines(t *testing.T) {
+	l := NewLoop(nil)
+	defer l.Close()
+	const tasks = 10 * maxIdle
+	var e Event
+	ended := 0
+	for range tasks {
+		Go(t.Context(), l, func(ctx context.Context) (int, error) { err := e.Wait(ctx); ended++; return 0, err })
+	}
+	idle := func(context.Context) (int, error) { return len(l.s.idle), nil }
+	kept, err := Do(t.Context(), l, func(ctx context.Context) (int, error) {
+		e.Set()
+		for ended < tasks {
+			if err := Yield(ctx); err != nil {
+				return 0, err
+			}
+		}
+		return idle(ctx)
+	})
+	if kept <= maxIdle || err != nil {
+		t.Errorf("%d are kept while it is busy, %v; want more than %d", kept, err, maxIdle)
+	}
+	for limit := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		n, err := Do(t.Context(), l, idle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n <= maxIdle {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("an idle loop keeps %d, want %d at most", n, maxIdle)
+		}
+	}
+}

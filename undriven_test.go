@@ -6,36 +6,41 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
 )
 
-// A Manual child that nobody drives does not keep its parent from being closed, also when a Shutdown has begun before.
+// A Manual child that nobody drives does not keep its parent from being closed, also when a Shutdown has begun before, and waits for it.
 func TestS26_AManualChildThatNobodyDrivesIsClosedWithItsParent(t *testing.T) {
 	for _, depth := range []int{1, 2} {
-		parent := hop.NewLoop(nil)
-		child := parent
-		for range depth {
-			var err error
-			if child, err = child.Child("below", &hop.LoopOptions{Manual: true}); err != nil {
-				t.Fatal(err)
+		synctest.Test(t, func(t *testing.T) {
+			parent := hop.NewLoop(nil)
+			child := parent
+			for range depth {
+				var err error
+				if child, err = child.Child("below", &hop.LoopOptions{Manual: true}); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		p := hop.Go(bg, child, value(1))
-		ended, cancel := context.WithCancel(bg)
-		cancel()
-		within(t, patience, "Shutdown", func() {
-			if err := parent.Shutdown(ended); !errors.Is(err, context.Canceled) {
+			p := hop.Go(bg, child, value(1))
+			ctx, cancel := context.WithCancel(bg)
+			ended := make(chan error, 1)
+			go func() { ended <- parent.Shutdown(ctx) }()
+			synctest.Wait() // until it waits for the child
+			cancel()
+			if err := recv(t, "Shutdown", ended); !errors.Is(err, context.Canceled) {
 				t.Errorf("Shutdown: %v, want canceled", err)
 			}
+			closeAll(t, "the parent", parent.Close)
+			if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
+				t.Errorf("the child's call: %v, want stopped", err)
+			}
+			recv(t, "the child's end", child.Stopped())
 		})
-		closeAll(t, "the parent", parent.Close)
-		if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
-			t.Errorf("the child's call: %v, want stopped", err)
-		}
-		recv(t, "the child's end", child.Stopped())
 	}
 }
 
@@ -150,6 +155,20 @@ func TestAPoolsQueueLimitCountsThoseThatWait(t *testing.T) {
 			must(t, p)
 		}
 		must(t, hop.Go(bg, pool, blocked)) // there is room again
+	}
+}
+
+// Nor for one that a worker has been given out of the queue, and has not started yet: with one processor its goroutine has not come to run.
+func TestAPoolsQueueLimitForgetsWhatAWorkerWasGiven(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	pool := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1})
+	g := occupy(t, pool)
+	second := hop.Go(bg, pool, value(2)) // fills the queue
+	pool.SetSize(2)
+	third := hop.Go(bg, pool, value(3))
+	g.open()
+	for _, p := range []*hop.Pending[int]{second, third} {
+		must(t, p)
 	}
 }
 
