@@ -17,7 +17,8 @@ import (
 
 // A search for deadlocks may come upon a call whose context is over, and what ends then may be a deputy: the search has the graph's lock.
 func TestS4_ASearchThatEndsADeputyGoesOn(t *testing.T) {
-	for range 50 {
+	type key struct{}
+	for i := range 50 {
 		limiter := hop.NewLimiter(1)
 		free := make(chan struct{})
 		guessing := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
@@ -32,6 +33,9 @@ func TestS4_ASearchThatEndsADeputyGoesOn(t *testing.T) {
 			own.Acquire(ctx)
 			queued := hop.Go(ctx, undriven, value(0))
 			queued.OnDone(func() {})
+			if i%2 == 1 { // one that has to be asked
+				ctx = context.WithValue(ctx, key{}, i)
+			}
 			_, err := queued.Wait(ctx)
 			return 0, err
 		})
@@ -357,11 +361,10 @@ func TestAWaiterHasItsTimersAfterARush(t *testing.T) {
 		for range 1100 {
 			submit(func(ctx context.Context) (int, error) { return 0, all.Wait(ctx) })
 		}
-		submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 0) })
 		ctx, cancel := context.WithCancel(bg)
 		submit(func(ctx context.Context) (int, error) {
 			first.Cancel(nil)
-			for range 100 { // until the other has slept, in the rush
+			for range 100 { // until the others have slept, in the rush
 				if err := hop.Yield(ctx); err != nil {
 					return 0, err
 				}
@@ -370,6 +373,9 @@ func TestAWaiterHasItsTimersAfterARush(t *testing.T) {
 			cancel()
 			return 0, nil
 		})
+		for range 40 { // so that some are started between two looks for who is due, and the first is taken back before the next
+			submit(func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, 0) })
+		}
 		if err := w.Wait(ctx, awaited.Call()); !errors.Is(err, context.Canceled) {
 			t.Errorf("the first Wait: %v", err)
 		}
