@@ -71,6 +71,7 @@ func (c *Call) crashed(r any) {
 	} else {
 		err = refuse(ErrGoexit, "%v: the function ended its goroutine with runtime.Goexit", c)
 	}
+	c.lookAtClock()
 	if c.parentErr() != nil {
 		c.parentEnded()
 	}

@@ -149,7 +149,7 @@ func (c *Call) cameBack(fb *fiber) {
 
 // lookAtClock is told that the function has returned, perhaps before the timer of Timeout had its turn.
 func (c *Call) lookAtClock() {
-	if r := c.hasRare(); r.timeout > 0 && time.Since(r.until) > 0 {
+	if r := c.hasRare(); r != nil && r.timeout > 0 && time.Since(r.until) > 0 {
 		c.timeUp()
 	}
 }

@@ -145,9 +145,15 @@ func TestS14_APanicIsNotLostWhenALaterFunctionEndsTheGoroutine(t *testing.T) {
 func TestS20_AFunctionThatKeepsTheProcessorTimesOut(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	l := newLoop(t, nil)
-	for range 10 {
+	for i := range 15 {
 		p := hop.Go(bg, l, func(context.Context) (int, error) {
 			for began := time.Now(); time.Since(began) < 3*time.Millisecond; {
+			}
+			switch i % 3 {
+			case 1:
+				panic("late")
+			case 2:
+				runtime.Goexit()
 			}
 			return 1, nil
 		}, hop.Timeout(time.Millisecond))

@@ -19,7 +19,8 @@ type LoopOptions struct {
 	// Name is shown in errors and reports, and finds a child again.
 	Name string
 	// Thread gives the loop an OS thread of its own, which no other goroutine runs on, which is never the process's first,
-	// and which ends with the loop. With Manual, the thread of the goroutine that calls Run is locked meanwhile.
+	// and which ends with the loop. With Manual, the thread of the goroutine that calls Run is locked meanwhile, and after it for as long as tasks
+	// are suspended there.
 	Thread bool
 	// Host runs the loop inside this foreign loop, on its thread. It excludes Thread and Manual.
 	Host Host

@@ -14,7 +14,7 @@ import (
 // nil. Tasks that are suspended when ctx ends stay so until Run is called again, which must be on the same goroutine,
 // at the same depth of runtime.LockOSThread; with Thread, its thread stays locked until then. In a call, Run gives the call's places (in a
 // pool's Size, in groups with a Limit) back while the loop sleeps. Errors: ErrMismatch for a loop that is not Manual, that is being driven, or
-// whose suspended tasks belong to another goroutine; ErrStopped for one that has stopped; ErrCannotWait on a loop.
+// whose suspended tasks belong to another goroutine, or, without Thread, on a goroutine whose thread another loop keeps locked; ErrStopped for one that has stopped; ErrCannotWait on a loop.
 func (l *Loop) Run(ctx context.Context) error {
 	l.check()
 	if ctx == nil {
