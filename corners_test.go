@@ -5,6 +5,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"runtime"
 	"sync/atomic"
@@ -337,6 +338,31 @@ func TestS26_AFunctionThatEndsTheGoroutineOfAStopDoesNotEndTheStop(t *testing.T)
 			t.Error(err)
 		}
 	})
+}
+
+// Nor the end of a loop whose tasks nobody can unwind any more, and of its guests.
+func TestS39_AFunctionThatEndsTheGoroutineLeavesNoLoopBehind(t *testing.T) {
+	host := hop.NewLoop(&hop.LoopOptions{Manual: true, Logger: slog.New(slog.DiscardHandler)})
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(bg)
+	var ps []*hop.Pending[int]
+	for range 3 {
+		p := hop.Go(bg, host, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+		p.OnDone(func() { runtime.Goexit() })
+		ps = append(ps, p)
+	}
+	hop.Go(bg, host, func(context.Context) (int, error) { cancel(); return 0, nil })
+	left := make(chan struct{})
+	go func() { host.Run(ctx); close(left) }()
+	recv(t, "the driver", left)
+	go host.Close() // whose goroutine ends in the functions of OnDone
+	for _, p := range ps {
+		if err := waitErr(t, p); !errors.Is(err, hop.ErrStopped) {
+			t.Errorf("a task: %v, want stopped", err)
+		}
+	}
+	recv(t, "the host's end", host.Stopped())
+	recv(t, "the guest's end", guest.Stopped())
 }
 
 // The longest time there is, from now on, is not before now.

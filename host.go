@@ -160,22 +160,25 @@ func (l *Loop) strand(cause error) {
 		lost = append(lost, callName(top))
 		calls = append(append(calls, c.under...), top)
 	}
-	for _, c := range calls {
-		if c != nil {
-			c.Cancel(cause)
-			c.finish(Cancelled, c.cancelled(cause))
+	// Deferred, the last first, since functions of users run here, and may end the goroutine.
+	defer func() {
+		locals := l.locals.len()
+		l.gone()
+		if len(lost) > 0 || hooks > 0 || locals > 0 {
+			s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
+				"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
 		}
-	}
-	forEach(below, func(b *Loop) {
+	}()
+	defer forEach(below, func(b *Loop) {
 		b.beginStop(hard)
 		if b.o.Host == Host(l) {
 			b.hostFailed(cause) // a tick of its may have been in the mailbox
 		}
 	})
-	locals := l.locals.len()
-	l.gone()
-	if len(lost) > 0 || hooks > 0 || locals > 0 {
-		s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
-			"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
-	}
+	forEach(calls, func(c *Call) {
+		if c != nil {
+			defer func() { c.finish(Cancelled, c.cancelled(cause)) }()
+			c.Cancel(cause)
+		}
+	})
 }

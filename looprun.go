@@ -13,8 +13,10 @@ import (
 // Run drives a Manual loop on the calling goroutine until ctx ends or the loop has stopped, and returns ctx's cause or
 // nil. Tasks that are suspended when ctx ends stay so until Run is called again, which must be on the same goroutine,
 // at the same depth of runtime.LockOSThread; with Thread, its thread stays locked until then. In a call, Run gives the call's places (in a
-// pool's Size, in groups with a Limit) back while the loop sleeps. Errors: ErrMismatch for a loop that is not Manual, that is being driven, or
-// whose suspended tasks belong to another goroutine, or, without Thread, on a goroutine whose thread another loop keeps locked; ErrStopped for one that has stopped; ErrCannotWait on a loop.
+// pool's Size, in groups with a Limit) back while the loop sleeps.
+//
+// Errors: ErrMismatch for a loop that is not Manual, that is being driven, or whose suspended tasks belong to another goroutine, or, without
+// Thread, on a goroutine whose thread another loop keeps locked; ErrStopped for one that has stopped; ErrCannotWait on a loop.
 func (l *Loop) Run(ctx context.Context) error {
 	l.check()
 	if ctx == nil {
@@ -58,7 +60,8 @@ func (l *Loop) takeDriver() error {
 	case l.driver != 0 && l.driver != g:
 		return refuse(ErrMismatch, "%v has tasks suspended on goroutine %d, and can be driven only there", l, l.driver)
 	case !l.o.Thread && !l.o.Protected && heldThreads.by(g):
-		return refuse(ErrMismatch, "%v cannot be driven here: another loop, with Thread, has left tasks on goroutine %d, whose thread is locked: drive that one to its end first", l, g)
+		return refuse(ErrMismatch, "%v cannot be driven on goroutine %d: another loop, with Thread, has left tasks there and keeps its thread locked: "+
+			"drive that one to its end first", l, g)
 	}
 	l.driver, l.driving = g, true
 	l.run++
@@ -169,7 +172,8 @@ func (h *threadHolds) add(g uint64, n int) int {
 // ErrCannotWait.
 //
 // In a call, RunLoop is a wait of that call for all that runs on the loop: its places (in a pool's Size, in groups with a Limit) are given back
-// while the loop sleeps, and a task of the loop that would wait for the call gets a [DeadlockError]. It follows Prefect's run_async_in_new_loop and asyncio.run.
+// while the loop sleeps, and a task of the loop that would wait for the call gets a [DeadlockError]. It follows Prefect's run_async_in_new_loop
+// and asyncio.run.
 //
 //go:noinline
 func RunLoop[T any](ctx context.Context, o *LoopOptions, f func(context.Context) (T, error)) (T, error) {
