@@ -7,7 +7,9 @@
 package mailbox
 
 import (
+	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/turn"
@@ -63,11 +65,41 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 }
 
 func (b *Box[T]) grow() {
-	ring := make([]T, max(16, 2*len(b.ring)))
+	ring := b.longer()
 	for i := b.head; i != b.tail; i++ {
 		ring[i&uint64(len(ring)-1)] = b.ring[i&uint64(len(b.ring)-1)]
 	}
 	b.ring = ring
+}
+
+// rings has those of bursts that are over, with nothing in them, for the next burst of any box: to make one, and those before it which it grew out
+// of, takes longer than to send what fills it. What is not used again soon is the collector's.
+var rings sync.Pool
+
+const (
+	spareFrom  = 64      // slots: a box that needs more looks for a spare ring
+	spareBytes = 1 << 20 // longer ones are not kept
+)
+
+// longer returns an empty ring with more slots than the box's.
+func (b *Box[T]) longer() []T {
+	n := len(b.ring)
+	if n >= spareFrom {
+		if spare, ok := rings.Get().(*[]T); ok && len(*spare) > n {
+			return *spare
+		}
+	}
+	return make([]T, max(16, 2*n))
+}
+
+// spare gives the box's ring away, in which nothing is, and which nobody reads.
+func (b *Box[T]) spare() {
+	ring := b.ring
+	b.ring = nil
+	var v T
+	if unsafe.Sizeof(v)*uintptr(len(ring)) <= spareBytes {
+		rings.Put(&ring)
+	}
 }
 
 // Trickles reports whether messages come faster than one at a time, but not much faster than the receiver reads them: the last batch was
@@ -168,7 +200,7 @@ func (b *Box[T]) refill() bool {
 	}
 	b.taken = min(b.tail, b.head+batch)
 	if b.taken == b.head && len(b.ring) > 4*batch {
-		b.ring = nil // a burst is over: give its memory back
+		b.spare() // a burst is over
 	}
 	b.view, b.start, b.pos, b.end = b.ring, b.head, b.head, b.taken
 	return b.pos != b.end

@@ -1,7 +1,9 @@
 package mailbox_test
 
 import (
+	"math"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -182,6 +184,57 @@ func TestABurstGivesItsMemoryBack(t *testing.T) {
 		t.Errorf("%d bytes are held after a burst, before %d", after, before)
 	}
 	runtime.KeepAlive(&box)
+}
+
+// The ring of a burst serves the next one, of another box too, and keeps nothing alive that was in it.
+func TestTheRingOfABurstServesTheNext(t *testing.T) {
+	const n = 20_000
+	type message struct{ v [64]byte }
+	var kept []weak.Pointer[message]
+	burst := func(keep bool) {
+		var box mailbox.Box[*message]
+		for range n {
+			v := new(message)
+			if keep {
+				kept = append(kept, weak.Make(v))
+			}
+			box.Push(v, 0)
+		}
+		read := 0
+		for box.Refill() {
+			for _, ok := box.Next(); ok; _, ok = box.Next() {
+				read++
+			}
+		}
+		if read != n {
+			t.Fatalf("read %d of %d messages", read, n)
+		}
+		runtime.KeepAlive(&box)
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would take the spare rings
+	burst(true)
+	runtime.GC()
+	alive := 0
+	for _, p := range kept {
+		if p.Value() != nil {
+			alive++
+		}
+	}
+	if alive > 0 {
+		t.Errorf("%d of %d messages are kept", alive, n)
+	}
+	var before, after runtime.MemStats
+	least := uint64(math.MaxUint64)
+	for range 20 { // under the race detector a sync.Pool forgets some, on purpose
+		runtime.ReadMemStats(&before)
+		burst(false)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	// The messages, and rings of 16 to 64 slots.
+	if most := uint64(n*64 + 16<<10); least > most {
+		t.Errorf("a burst allocated %d bytes, want at most %d", least, most)
+	}
 }
 
 func BenchmarkPushAndTake(b *testing.B) {
