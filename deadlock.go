@@ -59,11 +59,12 @@ func findDeadlock(fb *fiber, on *Call) error {
 	if fb.cur.Load() == nil {
 		return nil // a function that is no call: nobody can wait for it
 	}
-	if on != nil && fb.wait.onMany.Load() == nil {
-		next := on.fb.Load()
-		if next == nil || next != fb && !next.wait.standing() {
-			return nil
-		}
+	many := fb.wait.onMany.Load()
+	switch {
+	case on != nil && many == nil && !on.leadsOn(fb):
+		return nil
+	case on == nil && many != nil && !many.any && !many.leadsOn(fb):
+		return nil
 	}
 	lockGraph()
 	defer unlockGraph()
@@ -84,6 +85,21 @@ func findDeadlock(fb *fiber, on *Call) error {
 			return d
 		}
 	}
+}
+
+// leadsOn reports whether a wait of fb for the call is a step of a longer way, as the goroutine that runs the call waits too, or is fb itself.
+func (c *Call) leadsOn(fb *fiber) bool {
+	next := c.fb.Load()
+	return next != nil && (next == fb || next.wait.standing())
+}
+
+// leadsOn is that for a wait for all of many.
+func (many *manyWait) leadsOn(fb *fiber) (on bool) {
+	many.each(func(c *Call) bool {
+		on = c.leadsOn(fb)
+		return !on
+	})
+	return on
 }
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,

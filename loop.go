@@ -110,6 +110,9 @@ func newLoop(o *LoopOptions, parent *Loop) *Loop {
 		l.o.Name = "loop-" + strconv.FormatUint(l.id, 10)
 	}
 	l.s = newSched("loop "+strconv.Quote(l.o.Name), l)
+	if l.o.Thread {
+		l.hope.thread = l.s
+	}
 	if l.o.StallAfter >= 0 {
 		l.s.stall = newStall(l.s, l.o.StallAfter)
 	}

@@ -51,7 +51,7 @@ type Pool struct {
 	//     to mu, to feed the pool. So each change that may make a place ends with feed or take.
 	//   - Under mu, a queue to which nothing came since it was last made to sleep is empty: what is submitted then may go to a worker past it.
 	room  atomic.Bool // hasPlace, for those who do not hold mu, as a hint; written under mu
-	_     [84]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
+	_     [68]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
 	queue mailbox.Box[item]
 
 	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.

@@ -23,8 +23,12 @@ import (
 //
 // Where calls take longer than that, none of it is of use, and for a goroutine that is locked to a thread itself to give way is two more wake-ups by the
 // kernel. So each place remembers whether it was.
+//
+// A thread that sleeps has to be woken by the kernel before it can answer, which takes it 20 to 100 µs. Who has woken it goes on spinning until it
+// is there, and then as long as for one that is awake: to block meanwhile would have the kernel wake a second thread, as slowly, after the first.
 const (
 	spinRounds = 1000 // of spinPauses pauses and a look: about 25 µs
+	wakeRounds = 4000 // at most, with those for a thread that comes
 	spinPauses = 1
 )
 
@@ -32,7 +36,10 @@ var spinners atomic.Int32
 
 // A hope is whether calls at a place end before who waits for them has to block. After vainTries in a row that did not, only each
 // retryEvery-th is tried, until one does.
-type hope struct{ vain atomic.Uint32 }
+type hope struct {
+	thread *sched // what runs them, if that is a locked thread: who waits for it may spin
+	vain   atomic.Uint32
+}
 
 func (h *hope) mayTry() bool {
 	return h.vain.Load() < vainTries || h.vain.Add(1)%retryEvery == 0
@@ -55,11 +62,11 @@ func (w *wait) hopeFor(p Portal) {
 	switch p := p.(type) {
 	case nil: // a promise, perhaps
 	case *Loop:
-		w.hope, w.spins, w.yields = &p.hope, p.o.Thread, !p.o.Thread || p.s.asleep.Load()
+		w.hope, w.yields = &p.hope, p.hope.thread == nil || p.s.asleep.Load()
 	case *Pool:
-		w.hope, w.spins, w.yields = &p.hope, false, true
+		w.hope, w.yields = &p.hope, true
 	default:
-		w.hope, w.spins, w.yields = &elsewhere, false, true
+		w.hope, w.yields = &elsewhere, true
 	}
 }
 
@@ -71,22 +78,26 @@ func (w *wait) linger() bool {
 	if w.yields {
 		runtime.Gosched()
 	}
-	ended := phase(w.state.Load()&phaseMask) >= woken || w.spins && w.spin() >= woken
+	ended := phase(w.state.Load()&phaseMask) >= woken || w.hope.thread != nil && w.spin(w.hope.thread) >= woken
 	w.hope.tried(ended)
 	return ended
 }
 
-// spin waits a little for the wait to end without giving the processor away.
-func (w *wait) spin() phase {
+// spin waits a little for the wait to end without giving the processor away; the answer comes from s, which may have to be woken first.
+func (w *wait) spin(s *sched) phase {
 	if !maySpin() {
 		return armed
 	}
 	defer spinners.Add(-1)
-	for range spinRounds {
+	most := int32(spin.Processors())
+	for round, left := 0, spinRounds; left > 0 && round < wakeRounds; round++ {
 		if p := phase(w.state.Load() & phaseMask); p != armed {
 			return p
 		}
 		goid.Pause(spinPauses)
+		if !s.asleep.Load() || spinners.Load() >= most { // or it could not come: all processors spin
+			left--
+		}
 	}
 	return armed
 }

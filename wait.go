@@ -53,8 +53,7 @@ type wait struct {
 	alarm *time.Timer   // what wakes a goroutine that sleeps
 
 	node   waitlist.Node // its place in the list that it is in, guarded by the lock of what is waited for
-	yields bool          // the answer may come before it has to block if others may run once,
-	spins  bool          // and if it watches for it a moment;
+	yields bool          // the answer may come before it has to block, if others may run once;
 	hope   *hope         // whether it has come so lately; nil: it may not
 	pump   *Call         // run what is sent to the Origin of this call, which Do waits for; under that call's mu
 	server *Waiter       // or to this one, whose Wait it is

@@ -1,13 +1,15 @@
 package hop
 
 import (
+	"context"
 	"slices"
 
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/inside"
 	"github.com/gohop/hop/internal/waitlist"
 )
 
-// What package collect knows of calls beside what users do; see internal/inside.
+// What packages collect and queue know of calls beside what users do; see internal/inside.
 
 func init() {
 	inside.Watch = func(call any, n *waitlist.Node, w waitlist.Waiter) bool { return call.(*Call).addWatcher(n, w) }
@@ -15,7 +17,20 @@ func init() {
 	inside.Here = func(call any) bool { return self().runs(call.(*Call)) }
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
+	inside.WaitFor = waitFor
 	inside.Set = func(event any) { event.(*Event).raise() }
+}
+
+//go:noinline
+func waitFor(ctx context.Context, event any, each func(yield func(any) bool)) error {
+	e := event.(*Event)
+	many := &manyWait{each: func(yield func(*Call) bool) {
+		each(func(call any) bool { return yield(call.(*Call)) })
+	}}
+	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "an event", func(w *wait) bool {
+		w.onMany.Store(many)
+		return e.list(w)
+	}, e.unlist))
 }
 
 // runs reports whether c runs on the goroutine, which is the caller's, perhaps below others.

@@ -117,8 +117,8 @@ func (q *Queue[T]) init(what string, on hop.Portal, f any, o *Options) {
 // pool by giving back the place. ctx bounds this wait, and nothing else: f runs with the queue's own context.
 //
 // Errors: hop.ErrFull (the policy is Fail, or the portal's own queue is full), hop.ErrStopped (after Shutdown or Close, also for a
-// Put that waits then; or the portal has stopped), a *hop.DeadlockError when f itself would have to wait for the room that
-// only its return can make, any other error of the portal's Submit, and when ctx ends first an error that is ctx.Err(). With an
+// Put that waits then; or the portal has stopped), a *hop.DeadlockError when f, whose return makes the room, waits itself, directly or
+// through others, for the call that puts: f itself puts, or the functions of two full queues put into each other; any other error of the portal's Submit, and when ctx ends first an error that is ctx.Err(). With an
 // error v was not put. It follows queue_call of async-kernel and send of Prefect's QueueService.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if ctx == nil {

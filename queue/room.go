@@ -83,7 +83,7 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 	w := new(roomWait)
 	q.room.add(w)
 	q.mu.Unlock()
-	err := w.event.Wait(ctx)
+	err := inside.WaitFor(ctx, &w.event, q.makesRoom)
 	q.mu.Lock()
 	switch {
 	case w.granted:
@@ -100,6 +100,15 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 	}
 	q.mu.Unlock()
 	return err
+}
+
+// makesRoom yields the call that makes room next, if it runs: while its function waits, all who wait for room wait for that too.
+func (q *Queue[T]) makesRoom(yield func(call any) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.active != nil {
+		yield(q.active.p.Call())
+	}
 }
 
 // ownRoom is the error of the queue's own function c, when it would wait for what only its return can bring.

@@ -26,6 +26,10 @@ var (
 	Mark   func(call any) bool
 	Unmark func(call any)
 
+	// WaitFor waits for a *hop.Event as Event.Wait does, as a wait for all the *hop.Calls that each yields at the moment, too: they bring the event
+	// about. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
+	WaitFor func(ctx context.Context, event any, each func(yield func(call any) bool)) error
+
 	// Set sets a *hop.Event, also for who holds a lock.
 	Set func(event any)
 )
