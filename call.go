@@ -96,23 +96,23 @@ type callRare struct {
 	id          atomic.Uint64
 	meta        []metaEntry
 	timeout     time.Duration
-	until       time.Time     // when Timeout is up; from start
-	timer       *time.Timer   // of Timeout
-	undelivered any           // func(T)
-	causes      error         // all of why it was asked to cancel, where there are several
-	left        *atomic.Bool  // ctxDone was closed, where a weak hook may do that too
-	onCancel    []func(error) // a promise's
-	forReturn   waitlist.List // who waits until the function of an abandoned call has returned
-	returned    bool          // it has
-	queue       *atomic.Int64 // the queue that the call still counts in
-	pump        *Waiter       // the goroutine that is blocked in Do for the call, and runs what is sent to it; made when it is asked for
-	pumper      uintptr       // that goroutine, where the call may run on it
-	waiter      *Waiter       // the one whose Wait waits for the call
-	unlooked    *unlooked     // a failure that nobody may look at
-	held        *heldCall     // its places in Groups with a Limit
-	places      atomic.Int32  // of Limiters, that it holds
-	made        []*Call       // its deputies: see deputy.go
-	holders     []*Call       // whose deputy it is; set once
+	until       time.Time                // when Timeout is up; from start
+	timer       *time.Timer              // of Timeout
+	undelivered any                      // func(T)
+	causes      error                    // all of why it was asked to cancel, where there are several
+	left        *atomic.Bool             // ctxDone was closed, where a weak hook may do that too
+	onCancel    []func(error)            // a promise's
+	forReturn   waitlist.List            // who waits until the function of an abandoned call has returned
+	returned    bool                     // it has
+	queue       *atomic.Int64            // the queue that the call still counts in
+	pump        *Waiter                  // the goroutine that is blocked in Do for the call, and runs what is sent to it; made when it is asked for
+	pumper      uintptr                  // that goroutine, where the call may run on it
+	waiter      *Waiter                  // the one whose Wait waits for the call
+	unlooked    atomic.Pointer[unlooked] // a failure that nobody may look at
+	held        *heldCall                // its places in Groups with a Limit
+	places      atomic.Int32             // of Limiters, that it holds
+	made        []*Call                  // its deputies: see deputy.go
+	holders     []*Call                  // whose deputy it is; set once
 }
 
 // callImpl is the part of a Pending that knows its type.

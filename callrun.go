@@ -44,22 +44,30 @@ func (c *Call) run(fb *fiber) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.crashed(recover())
+			r := recover()
+			defer c.leave(fb) // also if a function of OnDone ends the goroutine
+			c.crashed(r)
+			return
 		}
-		below := fb.pop()
-		fb.cur.Store(below)
-		if fb.wait.bound.Load() != nil {
-			fb.wait.bound.Store(nil) // or the goroutine keeps the call
-		}
-		if c.has(flagLabels) {
-			resetLabels(below)
-		}
-		if c.has(flagAbandoned) {
-			c.cameBack(fb)
-		}
+		c.leave(fb)
 	}()
 	c.impl().invoke((*callContext)(c))
 	returned = true
+}
+
+// leave is told that the function has returned, or will not.
+func (c *Call) leave(fb *fiber) {
+	below := fb.pop()
+	fb.cur.Store(below)
+	if fb.wait.bound.Load() != nil {
+		fb.wait.bound.Store(nil) // or the goroutine keeps the call
+	}
+	if c.has(flagLabels) {
+		resetLabels(below)
+	}
+	if c.has(flagAbandoned) {
+		c.cameBack(fb)
+	}
 }
 
 // crashed ends a call whose function did not return: it panicked with r, or called runtime.Goexit if r is nil.
@@ -255,7 +263,7 @@ func (c *Call) finishLocked(state State, err error) {
 		defer h.undo() // last: it may ask a context of a user's
 	}
 	if u != nil {
-		u.keep(err)
+		defer u.keep(err) // which asks the error: it may be a user's
 	}
 	if c.has(flagDelayed) {
 		c.dropTimer()

@@ -204,8 +204,9 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr, alone bool) error {
 	if err != nil && pump {
 		c.closeWaiter()
 	}
-	if err == nil || errors.Is(err, ErrDeadlock) || ctx.Err() == nil && !errors.Is(err, ErrStopped) {
-		if err != nil && (alone || !errors.Is(err, ErrDeadlock)) {
+	_, deadlock := err.(*DeadlockError) // not the cause of ctx
+	if err == nil || deadlock || ctx.Err() == nil && !errors.Is(err, ErrStopped) {
+		if err != nil && (alone || !deadlock) {
 			c.Cancel(err) // nobody will wait for it any more
 		}
 		return err
@@ -217,7 +218,7 @@ func (c *Call) awaitOwned(ctx context.Context, pc uintptr, alone bool) error {
 	if !c.Cancel(cause) || c.done() {
 		return nil // it is done
 	}
-	if fb := self(); fb == nil || !fb.stopping() {
+	if !self().stopping() {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if c.awaitAs(short, pc, false, nil) == nil {
@@ -241,6 +242,9 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 		misuse("nil context")
 	}
 	c.Cancel(cause)
+	if self().runs(c) {
+		ctx = context.WithoutCancel(ctx) // which may just have ended: that is not why the wait is none
+	}
 	if !c.done() {
 		if err := c.await(ctx, pc); err != nil {
 			return err

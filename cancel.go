@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -45,8 +46,12 @@ func (c *Call) parentEnded() {
 	kids.tellAll()
 }
 
-// timeUp is told when Timeout is up.
-func (c *Call) timeUp() { c.cancel(context.DeadlineExceeded, flagTimeout) }
+// timeUp is told when Timeout is up. A call that was asked to cancel before that has not ended because of it.
+func (c *Call) timeUp() {
+	if !c.has(flagCancel) {
+		c.cancel(context.DeadlineExceeded, flagTimeout)
+	}
+}
 
 // endedBy returns why the call can only end cancelled, nil if it need not. It needs mu.
 func (c *Call) endedBy() error {
@@ -62,6 +67,9 @@ func (c *Call) endedBy() error {
 
 // cancel asks the call to end with cause; how is flagTimeout where a deadline asks.
 func (c *Call) cancel(cause error, how uint32) bool {
+	if cause == nil {
+		cause = context.Canceled
+	}
 	turn.At(turn.Cancel, c)
 	c.mu.Lock()
 	state := c.raw()
@@ -159,6 +167,9 @@ func (c *Call) startTimeout(x *callRare) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.until = time.Now().Add(x.timeout)
+	if c.isDone() {
+		return // it was abandoned meanwhile
+	}
 	x.timer = time.AfterFunc(x.timeout, c.timeUp)
 }
 
@@ -236,6 +247,9 @@ func (cc *callContext) Err() error {
 	c := (*Call)(cc)
 	if !c.has(flagCancel) {
 		err := c.parentErr()
+		if err != nil && graphOwner.Load() == goid.Self() {
+			return err // a search for deadlocks only looks: to end the call would run functions of users, under the graph's lock
+		}
 		if err != nil {
 			c.parentEnded()
 		}

@@ -104,9 +104,10 @@ func (many *manyWait) leadsOn(fb *fiber) (on bool) {
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,
 // but where fb is only stuck behind one. It needs graphMu. A cycle that is
-// there stays: when the second look does not find the same, something has moved, and it is looked again.
+// there stays: when the second look does not find the same, something has moved, and it is looked again. So it is as long as
+// one of them may be told that its context is over.
 func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
-	for range maxSearches {
+	for i := range maxSearches {
 		g := survey(fb)
 		cycle := g.cycle(fb)
 		if cycle == nil {
@@ -115,12 +116,17 @@ func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
 			}
 			return nil, nil
 		}
-		if h := survey(fb); bug.OneLook || g.stillStuck(h, cycle) {
+		if h := survey(fb); bug.OneLook || g.stillStuck(h, cycle) && (i == maxSearches-1 || !g.late()) {
 			return &DeadlockError{Cycle: g.hops(cycle)}, cycle[len(cycle)-1].to
 		}
 		runtime.Gosched()
 	}
 	return nil, nil
+}
+
+// late reports whether one of those that are stuck may hear in a moment that its context is over.
+func (g *graph) late() bool {
+	return slices.ContainsFunc(g.order, func(n *node) bool { return !n.free && n.late })
 }
 
 // refuse ends the wait that n was in with d.
@@ -160,6 +166,7 @@ type node struct {
 	edges []edge
 	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
 	free  bool
+	late  bool // its context may be over in a moment
 	sure  bool // it was free at the look, whatever it leads to
 	deaf  bool
 }
@@ -199,7 +206,7 @@ func (g *graph) expand(n *node) {
 		n.free = true
 		return
 	}
-	n.seq = w.seq()
+	n.seq, n.late = w.seq(), w.late()
 	n.top, n.pc = n.fb.cur.Load(), w.pc.Load()
 	call, many := w.onCall.Load(), w.onMany.Load()
 	if call != nil && (!call.done() || call.out()) {

@@ -141,8 +141,8 @@ func (fb *fiber) calls() []*Call {
 	return calls
 }
 
-// stopping reports whether the goroutine is a task whose loop is being closed.
-func (fb *fiber) stopping() bool { return fb.s != nil && fb.s.closing.Load() }
+// stopping reports whether the goroutine is a task whose loop is being closed. fb may be nil.
+func (fb *fiber) stopping() bool { return fb != nil && fb.s != nil && fb.s.closing.Load() }
 
 // abandoned gives the place of c, which runs here, away: nobody waits for its function any more.
 func (fb *fiber) abandoned(c *Call) {

@@ -1,7 +1,6 @@
 package hop
 
 import (
-	"runtime/debug"
 
 	"github.com/gohop/hop/internal/bug"
 )
@@ -209,19 +208,8 @@ func (g *Group) nextHeld() *heldCall {
 
 // submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's.
 func (c *Call) submitAlone(on Portal) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		if r := recover(); r != nil {
-			c.Fail(&PanicError{Value: r, Stack: debug.Stack(), call: c})
-			return
-		}
-		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), portalName(on)))
-	}()
+	defer func() { recover() }()
 	c.submitTo(on)
-	returned = true
 }
 
 // hasPlaces reports whether stepAside may have something to do.

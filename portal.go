@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"time"
 
 	"github.com/gohop/hop/internal/goid"
@@ -145,15 +146,40 @@ func (c *Call) submitHeld(on Portal) {
 
 // submitTo hands the call to the portal. A refusal ends it.
 func (c *Call) submitTo(on Portal) {
-	if err := on.Submit(c); err != nil {
+	switch on := on.(type) {
+	case *Loop:
+		if err := on.Submit(c); err != nil {
+			c.Fail(err)
+		}
+	case *Pool:
+		if err := on.Submit(c); err != nil {
+			c.Fail(err)
+		}
+	default:
+		c.submitElsewhere(on)
+	}
+}
+
+// submitElsewhere is submitTo where the portal may be a user's. If its Submit does not return, the call fails, since nobody may have it.
+func (c *Call) submitElsewhere(on Portal) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if r := recover(); r != nil {
+			c.Fail(&PanicError{Value: r, Stack: debug.Stack(), call: c})
+			panic(r)
+		}
+		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), portalName(on)))
+	}()
+	err := on.Submit(c)
+	returned = true
+	if err != nil {
 		c.Fail(err)
 		return
 	}
-	switch on.(type) {
-	case *Loop, *Pool:
-		return
-	}
-	c.advance(Created, Queued) // a portal of the user's has it
+	c.advance(Created, Queued)
 }
 
 // delayer is a portal with timers of its own.

@@ -439,6 +439,17 @@ func (w *wait) over() bool {
 	return ctx != nil && (*ctx).Err() != nil
 }
 
+// late reports whether the wait's own context is derived from that of a call which has ended, though it is not over yet: package context may
+// tell it a moment later, from a goroutine. But one that does not end with the call can look the same.
+func (w *wait) late() bool {
+	ctx := w.limit.Load()
+	if ctx == nil {
+		return false
+	}
+	c := anchorOf(*ctx).call
+	return c != nil && c.over()
+}
+
 // over reports whether the call's context has ended, and only looks: who asks may hold a lock.
 func (c *Call) over() bool {
 	for {

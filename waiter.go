@@ -235,38 +235,52 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	c.servedBy(nil, server)
 	err := c.awaitAs(ctx, pc, false, server)
 	done := c.done()
+	c.unseen()
 	c.servedBy(server, nil)
 	w.mu.Lock()
 	w.waiting = false
 	w.closed = done
 	w.mu.Unlock()
-	if onTask {
+	switch over := ctx.Err() != nil || fb.stopping(); {
+	case !done && !over: // refused: what was submitted is kept
+	case onTask:
 		w.awaitKids(ctx, pc, !done)
-	} else if done {
-		w.settle(ctx, pc, false) // c may have been done before there was anything to wait for
+	default:
+		w.settle(ctx, pc, !done) // c may have been done, or ctx over, before there was anything to wait for
 	}
 	if !done {
+		w.mu.Lock()
+		w.via = nil // what comes now is for the next Wait
+		w.mu.Unlock()
 		return err
 	}
 	w.mu.Lock()
 	after := w.after
 	w.after = nil
 	w.mu.Unlock()
-	for _, f := range after {
-		c.guard(func() { f(ctx) })
-	}
+	forEach(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
 	return nil
 }
 
-// servedBy makes w the Waiter that serves c in place of old, if that is who does.
+// servedBy makes w the Waiter that serves c in place of old, if that is who does; nil: another one that waits, if there is one.
 func (c *Call) servedBy(old, w *Waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old == w || c.isDone() {
 		return
 	}
-	if r := c.rare(); r.waiter == old {
-		r.waiter = w
+	r := c.rare()
+	if r.waiter != old {
+		return
+	}
+	if r.waiter = w; w != nil {
+		return
+	}
+	for other := range c.waiters.All {
+		if other, ok := other.(*wait); ok && other.server != nil {
+			r.waiter = other.server
+			return
+		}
 	}
 }
 
@@ -297,13 +311,17 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 	return nil
 }
 
-// awaitKids waits, on a task, for what its loop runs for the Waiter.
+// awaitKids waits, on a task, for what its loop runs for the Waiter. When ctx is over, or at once if cancel, it is cancelled first.
 func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 	w.eachKid(func(k *Call) bool {
+		if !cancel && k.await(ctx, pc) != nil && ctx.Err() != nil {
+			cancel = true
+		}
 		if cancel {
 			k.cancel(causeOf(ctx), 0)
+			k.await(context.WithoutCancel(ctx), pc)
 		}
-		k.await(context.WithoutCancel(ctx), pc)
+		k.unseen()
 		return true
 	})
 }
