@@ -19,7 +19,15 @@ func (c *Call) Run() {
 		defer fb.exit()
 	}
 	c.join()
+	if fb.cur.Load() == nil && fb.closing() {
+		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
+	}
 	c.run(fb)
+}
+
+// closing reports whether the goroutine is of a place that is being closed.
+func (fb *fiber) closing() bool {
+	return fb.s != nil && fb.s.closing.Load() || fb.w != nil && fb.w.p.closing.Load()
 }
 
 // runOnGoroutine is Run on a new goroutine, of a call that has been accepted.

@@ -173,7 +173,7 @@ func (c *Call) gaveUp(ctx context.Context, w *wait, why phase) error {
 	case refused:
 		return w.refusal.Load()
 	case stopped:
-		return refuse(ErrStopped, "the wait for %v was ended: the loop stops", c)
+		return refuse(ErrStopped, "the wait for %v was ended: %s stops", c, w.place())
 	}
 	return c.endedWait(ctx)
 }

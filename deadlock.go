@@ -15,7 +15,8 @@ import (
 //
 //   - to the goroutine that runs the call it waits for;
 //   - to all members of the group, or all calls accepted by the Waiter, that it waits for;
-//   - to the holders of the limiter it waits for, and to the calls that they have made since, of which one suffices.
+//   - to the holders of the limiter it waits for, and to the calls that they have made since, of which one suffices;
+//   - to the goroutine that opens the Local it waits for, call or not.
 //
 // A goroutine that stands in no wait, a call that has not started, a promise, an event, a timer: they lead nowhere;
 // whoever waits for them is not stuck, as far as hop knows. A goroutine is stuck if no order of events among those that hop
@@ -33,6 +34,7 @@ type manyWait struct {
 	each func(yield func(*Call) bool) // the calls, under the lock of what keeps them
 	open func() bool                  // something else, that hop does not know, can end the wait
 
+	by    func() *fiber                // the goroutine whose doing it is, call or not
 	maybe func(yield func(*Call) bool) // others that may suffice, with any
 	deaf  bool                         // a refusal would not end it
 }
@@ -56,14 +58,14 @@ func unlockGraph() {
 // findDeadlock looks for a deadlock that the wait of fb, the caller's, would close. If there is one, the wait is taken out of
 // armed and the error returned. on is the call waited for, if it is one.
 func findDeadlock(fb *fiber, on *Call) error {
-	if fb.cur.Load() == nil {
-		return nil // a function that is no call: nobody can wait for it
+	if fb.cur.Load() == nil && fb.opens.Load() == 0 {
+		return nil // a function that is no call: nobody can wait for it, but for a Local that it opens
 	}
 	many := fb.wait.onMany.Load()
 	switch {
 	case on != nil && many == nil && !on.leadsOn(fb):
 		return nil
-	case on == nil && many != nil && !many.any && !many.leadsOn(fb):
+	case on == nil && many != nil && !many.any && many.by == nil && !many.leadsOn(fb):
 		return nil
 	}
 	lockGraph()
@@ -226,6 +228,11 @@ func (g *graph) expand(n *node) {
 			}
 			return true
 		})
+		if many.by != nil {
+			if fb := many.by(); fb != nil {
+				n.edges = append(n.edges, edge{call: fb.cur.Load(), to: g.visit(fb)})
+			}
+		}
 		if !many.any {
 			n.any = len(n.edges)
 		}
@@ -239,7 +246,7 @@ func (g *graph) expand(n *node) {
 			})
 		}
 	}
-	if n.top == nil || len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
+	if n.top == nil && n.fb.opens.Load() == 0 || len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {
 		n.free = true
 	}
 }
@@ -369,7 +376,7 @@ func (g *graph) hops(cycle []edge) []Wait {
 	for i, e := range cycle {
 		n := g.nodes[fb] // as it was when the cycle stood: by now a wait may have ended
 		top := n.top
-		if on != nil && on != top {
+		if on != nil && on != top && top != nil {
 			hops = append(hops, hop(on, top.pc.pc()))
 			below = below || i == 0
 		}
@@ -386,5 +393,8 @@ func (g *graph) hops(cycle []edge) []Wait {
 
 func hop(c *Call, pc uintptr) Wait {
 	file, line := place(pc)
+	if c == nil {
+		return Wait{File: file, Line: line}
+	}
 	return Wait{Call: c, Portal: c.Portal(), File: file, Line: line}
 }

@@ -70,7 +70,7 @@ var errNeeded = errors.New("hop: internal: the end needs the caller")
 
 // awaitEnd waits for the end of the loop.
 func (l *Loop) awaitEnd(ctx context.Context) error {
-	if self() == nil && !l.ended.IsSet() && l.hostedHere() {
+	if !l.ended.IsSet() && (l.stoppers.here() || self() == nil && l.hostedHere()) {
 		return errNeeded
 	}
 	return awaitEnd(ctx, l.ended, l.runs)
@@ -167,6 +167,9 @@ func (fb *fiber) waiting() []*fiber {
 	}
 	if fb.s != nil && fb.s.loop != nil {
 		fbs = fb.s.loop.drivers(fbs) // RunLoop, or Run
+	}
+	if fb.opens.Load() > 0 {
+		fbs = fb.locals().waiting(fb, fbs)
 	}
 	for _, e := range everyEndWait() {
 		if e.runs(fb) {

@@ -97,7 +97,8 @@ func (c *Call) cancelled(cause error) *CancelError {
 	return &CancelError{Cause: cause, call: c, timeout: c.has(flagTimeout)}
 }
 
-// A Wait is one hop of a [DeadlockError]: Call, which runs on Portal, waits at File:Line.
+// A Wait is one hop of a [DeadlockError]: Call, which runs on Portal, waits at File:Line. Call and Portal are nil for a posted function, which can be
+// waited for only where it opens a Local.
 type Wait struct {
 	Call   *Call
 	Portal Portal

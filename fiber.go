@@ -20,6 +20,7 @@ type fiber struct {
 	cur   atomic.Pointer[Call] // the innermost call that runs here
 	under []*Call              // those that it runs on top of, outermost first; the goroutine's own, but see calls
 	mu    turn.Short           // held by the goroutine when it changes under, and by others
+	opens atomic.Int32         // how many Locals it opens
 	wait  wait
 }
 
@@ -99,7 +100,7 @@ func (fb *fiber) cannotWait(ctx context.Context) error {
 		return refuse(ErrCannotWait, "%s on %s is inside a C function that called back into Go: a task cannot wait there; "+
 			"start the call with Go or Post, or make the C call on a Pool", callName(fb.cur.Load()), fb.s)
 	}
-	if CurrentCall(ctx) != nil {
+	if fb.cur.Load() != nil && CurrentCall(ctx) != nil {
 		return nil
 	}
 	return refuse(ErrStopped, "%v stops: it waits no more, but with the context of a call", place)

@@ -1,7 +1,6 @@
 package hop
 
 import (
-
 	"github.com/gohop/hop/internal/bug"
 )
 

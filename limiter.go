@@ -176,7 +176,8 @@ func (l *Limiter) Release() {
 		c = fb.cur.Load()
 	}
 	turn.At(turn.Set, l)
-	if others := l.release(c); others == nil {
+	others, line := l.release(c)
+	if others == nil {
 		if c != nil && c.has(flagHolder) {
 			c.dropDeputies()
 		}
@@ -185,10 +186,28 @@ func (l *Limiter) Release() {
 			h.dropDeputies()
 		}
 	}
+	if line != nil {
+		lookAgainFor(line)
+	}
 }
 
-// release is Release by c. If c has no place it is somebody else's, and those are returned who had one, as far as hop knew.
-func (l *Limiter) release(c *Call) (others []*Call) {
+// lookAgainFor looks for deadlocks that goroutines are in which were let through because of one who has gone since.
+func lookAgainFor(fbs []*fiber) {
+	lockGraph()
+	defer unlockGraph()
+	for _, fb := range fbs {
+		if fb.cur.Load() == nil {
+			continue
+		}
+		if d, at := searchDeadlock(fb); d != nil {
+			at.refuse(d)
+		}
+	}
+}
+
+// release is Release by c. If c has no place it is somebody else's, and those are returned who had one, as far as hop knew. line is who waits in
+// vain, as there are as many holders as the limit allows: it has been lowered.
+func (l *Limiter) release(c *Call) (others []*Call, line []*fiber) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.taken == 0 {
@@ -204,8 +223,11 @@ func (l *Limiter) release(c *Call) (others []*Call) {
 			h.holds(-1)
 		}
 	}
+	if l.taken >= l.n {
+		line = fibersOf(&l.waiters, nil)
+	}
 	l.grant()
-	return others
+	return others, line
 }
 
 // SetLimit changes the number of places; n < 1 panics. Fewer take effect as places are released.

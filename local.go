@@ -102,8 +102,11 @@ const (
 	localOpen
 )
 
-func localsHere() *localValues {
-	switch fb := self(); {
+func localsHere() *localValues { return self().locals() }
+
+// locals returns the values of the goroutine's place; fb may be nil.
+func (fb *fiber) locals() *localValues {
+	switch {
 	case fb == nil:
 		return nil
 	case fb.s != nil && fb.s.loop != nil:
@@ -125,12 +128,13 @@ func (ls *localValues) find(key any) (*localEntry, localState) {
 		ls.by = make(map[any]*localEntry)
 	}
 	v := &localEntry{state: localOpening, by: self()}
-	by := v.by.cur.Load()
-	v.many.each = func(yield func(*Call) bool) {
-		if by != nil {
-			yield(by)
-		}
+	v.many.each = func(func(*Call) bool) {}
+	v.many.by = func() *fiber {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		return v.by
 	}
+	v.by.opens.Add(1)
 	ls.by[key] = v
 	return v, localNew
 }
@@ -145,18 +149,17 @@ func (ls *localValues) opened(key any, v *localEntry, ok bool) {
 	} else {
 		delete(ls.by, key)
 	}
+	v.by.opens.Add(-1)
 	v.by = nil
 	v.waiters.WakeAll()
 }
 
 // await waits until the opening of v has ended.
 func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) error {
-	deadlock := false
 	err := waitOn(ctx, pc, "the opening of a Local", func(w *wait) bool {
 		ls.mu.Lock()
 		defer ls.mu.Unlock()
-		deadlock = v.by != nil && v.by == w.fb && v.by.cur.Load() == nil // a posted function, which the search does not see
-		if v.by == nil || deadlock {
+		if v.by == nil {
 			return false
 		}
 		w.onMany.Store(&v.many)
@@ -167,10 +170,19 @@ func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) err
 		defer ls.mu.Unlock()
 		v.waiters.Remove(&w.node)
 	})
-	if deadlock {
-		return refuse(ErrDeadlock, "the open of a Local asks for the value that it opens")
-	}
 	return err
+}
+
+// waiting appends the goroutines that wait for what fb opens.
+func (ls *localValues) waiting(fb *fiber, fbs []*fiber) []*fiber {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, v := range ls.by {
+		if v.by == fb {
+			fbs = fibersOf(&v.waiters, fbs)
+		}
+	}
+	return fbs
 }
 
 func (ls *localValues) len() int {

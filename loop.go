@@ -68,9 +68,11 @@ type Loop struct {
 	below    bool        // children and guests have stopped
 	driver   uint64      // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
-	run      int  // counts the Runs
-	locked   bool // the driver's thread, by Run: the driver's
+	last     uint64 // the number of the last goroutine that drove it
+	run      int    // counts the Runs
+	locked   bool   // the driver's thread, by Run: the driver's
 	hope     hope
+	stoppers stoppers
 	ended    *Event
 	ending   atomic.Int32 // how many of the stop's own goroutines are to return before it has ended
 

@@ -63,7 +63,7 @@ func (l *Loop) takeDriver() error {
 		return refuse(ErrMismatch, "%v cannot be driven on goroutine %d: another loop, with Thread, has left tasks there and keeps its thread locked: "+
 			"drive that one to its end first", l, g)
 	}
-	l.driver, l.driving = g, true
+	l.driver, l.driving, l.last = g, true, g
 	l.run++
 	l.s.halt.Store(false)
 	l.s.over = false

@@ -36,14 +36,15 @@ type PoolOptions struct {
 // All methods are safe for concurrent use. It follows anyio's to_thread and its limiter, async-kernel's to_thread and
 // Prefect's WorkerThread.
 type Pool struct {
-	o       PoolOptions
-	self    Portal // itself: see portalRef
-	made    bool
-	shared  bool
-	queued  atomic.Int64 // calls that wait to start, where there is a QueueLimit
-	ended   *Event
-	closing atomic.Bool
-	hope    hope
+	o        PoolOptions
+	self     Portal // itself: see portalRef
+	made     bool
+	shared   bool
+	queued   atomic.Int64 // calls that wait to start, where there is a QueueLimit
+	ended    *Event
+	closing  atomic.Bool
+	hope     hope
+	stoppers stoppers
 
 	// Who submits puts it into queue; what takes it from there holds mu, and is the queue's receiver. They meet in this:
 	//
@@ -51,7 +52,7 @@ type Pool struct {
 	//     to mu, to feed the pool. So each change that may make a place ends with feed or take.
 	//   - Under mu, a queue to which nothing came since it was last made to sleep is empty: what is submitted then may go to a worker past it.
 	room  atomic.Bool // hasPlace, for those who do not hold mu, as a hint; written under mu
-	_     [68]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
+	_     [36]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
 	queue mailbox.Box[item]
 
 	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.

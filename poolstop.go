@@ -24,7 +24,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(graceful)
-	err := awaitEnd(ctx, p.ended, p.runs)
+	err := p.awaitEnd(ctx)
 	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun", p)
 	}
@@ -44,10 +44,17 @@ func (p *Pool) Close() error {
 		return refuse(ErrProtected, "%v is shared by the whole process", p)
 	}
 	p.beginStop(hard)
-	if err := awaitEnd(context.Background(), p.ended, p.runs); err != errNeeded {
+	if err := p.awaitEnd(context.Background()); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun", p)
+}
+
+func (p *Pool) awaitEnd(ctx context.Context) error {
+	if p.stoppers.here() && !p.ended.IsSet() {
+		return errNeeded
+	}
+	return awaitEnd(ctx, p.ended, p.runs)
 }
 
 // beginStop raises what is asked for.
@@ -71,9 +78,7 @@ func (p *Pool) beginStop(to stopLevel) {
 			if w.base != nil {
 				cancel = append(cancel, w.base)
 			}
-			if c := w.fb.cur.Load(); c != nil {
-				cancel = append(cancel, c)
-			}
+			cancel = append(cancel, w.fb.calls()...)
 			waits = append(waits, &w.fb.wait)
 		}
 	}
@@ -86,6 +91,7 @@ func (p *Pool) beginStop(to stopLevel) {
 	}
 	p.step()
 	p.mu.Unlock()
+	defer p.stoppers.enter()()
 	defer func() { // also if a function of a user's ends the goroutine
 		for _, w := range waits {
 			w.wakeAs(w.seq(), stopped)
@@ -131,5 +137,12 @@ func (p *Pool) takes(level mailbox.Level) bool {
 	return p.stop == running || level == told && p.stop < finished
 }
 
-// runs reports whether fb is one of the pool's workers.
-func (p *Pool) runs(fb *fiber) bool { return fb.w != nil && fb.w.p == p }
+// runs reports whether fb is one of the pool's workers that it waits for, as it does not for the function of an abandoned call.
+func (p *Pool) runs(fb *fiber) bool {
+	if fb.w == nil || fb.w.p != p {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fb.w.place != out
+}

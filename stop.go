@@ -126,6 +126,7 @@ func (l *Loop) beginStop(to stopLevel) {
 	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
+	defer l.stoppers.enter()()
 	late := l.s.delayedCalls()
 	if !bug.SealsBlind {
 		l.s.box.Raise(told)
@@ -170,6 +171,7 @@ func (l *Loop) closeUndrivenBelow(below []*Loop) {
 // stopBelow stops the children and guests, and tells the loop.
 func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 	turn.At(turn.Stop, l)
+	defer l.stoppers.enter()()
 	// Deferred, since functions of users run in the stops, and may end the goroutine.
 	defer func() {
 		l.mu.Lock()
@@ -319,6 +321,31 @@ func (l *Loop) runHook(what string, f func(context.Context) error) {
 	l.s.send(c, internal)
 }
 
+// stoppers are the goroutines that begin the stop of a place: functions of users run there, and a wait for its end would keep it from going on.
+type stoppers struct {
+	mu turn.Mutex
+	gs []uintptr
+}
+
+func (s *stoppers) enter() (leave func()) {
+	g := goid.Self()
+	s.mu.Lock()
+	s.gs = append(s.gs, g)
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		i := slices.Index(s.gs, g)
+		s.gs = slices.Delete(s.gs, i, i+1)
+		s.mu.Unlock()
+	}
+}
+
+func (s *stoppers) here() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.gs) > 0 && slices.Contains(s.gs, goid.Self())
+}
+
 // gone ends the stop: nothing of the loop is left.
 func (l *Loop) gone() {
 	turn.At(turn.Stop, l)
@@ -370,7 +397,7 @@ func (l *Loop) closeUndriven() {
 		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
 		return
 	}
-	mine := l.driver != 0
+	mine := l.driver != 0 || l.last == goid.Number()
 	l.driving = true
 	l.run++
 	l.s.halt.Store(false)
@@ -378,6 +405,7 @@ func (l *Loop) closeUndriven() {
 	l.mu.Unlock()
 	switch {
 	case mine: // with a thread that is still locked, if it was
+		l.lockThread()
 		l.s.driver.Store(self())
 		l.drive()
 		l.s.driver.Store(nil)

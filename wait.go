@@ -257,6 +257,9 @@ func (w *wait) blockHere(ctx context.Context) {
 		}
 	case w.fb != nil && w.fb.w != nil && !bug.KeepsPlace:
 		w.fb.w.stepAside()
+		if w.fb.canWait(ctx) != nil { // a Close came after the look at it, and perhaps before the wait stood
+			w.wakeAs(w.seq(), stopped)
+		}
 		w.blockGoroutine(ctx)
 		w.fb.w.stepBack()
 	default:
@@ -408,9 +411,20 @@ func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 	case ended:
 		return endedWait(what, ctx)
 	case stopped:
-		return refuse(ErrStopped, "the wait for %s was ended: the loop stops", what)
+		return refuse(ErrStopped, "the wait for %s was ended: %s stops", what, w.place())
 	}
 	return nil
+}
+
+// place names what the waiting goroutine belongs to, which has ended the wait.
+func (w *wait) place() string {
+	switch fb := w.fb; {
+	case fb != nil && fb.s != nil:
+		return fb.s.name
+	case fb != nil && fb.w != nil:
+		return fb.w.p.String()
+	}
+	return "its place"
 }
 
 // limitTo notes, for the search for deadlocks, what else ends the wait.
