@@ -207,6 +207,12 @@ func (c *Call) acceptFresh() bool {
 
 // unaccept takes accept back: the portal refuses after all.
 func (c *Call) unaccept() {
+	var h *heldCall
+	defer func() {
+		if h != nil {
+			h.giveUp()
+		}
+	}()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.has(flagPortal) {
@@ -215,6 +221,9 @@ func (c *Call) unaccept() {
 	c.st.And(^uint32(flagTaken | flagPortal))
 	c.advance(Queued, Created)
 	c.leaveQueue()
+	if x := c.hasRare(); x != nil && x.held != nil {
+		h, x.held = x.held, nil
+	}
 }
 
 // finish ends the call; false: it has ended before.

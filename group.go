@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
@@ -292,7 +293,7 @@ func (g *Group) cancel(cause error, failed bool) {
 		cause, failed = causeOf(g.ctx), false // the end of ctx came first, though nobody has told
 	}
 	g.cause, g.failed = cause, failed
-	members := g.set.calls()
+	members := slices.DeleteFunc(g.set.calls(), func(c *Call) bool { return c.shieldedFrom(g) })
 	g.mu.Unlock()
 	g.end(cause)
 	g.tellEnds()
@@ -348,7 +349,7 @@ func (g *Group) left(c *Call, n *linkNode) {
 	}
 	defer g.release(c)
 	g.mu.Lock()
-	if state == Failed || state == Cancelled && g.o.ReportCancelled && !g.failed {
+	if state == Failed || state == Cancelled && g.o.ReportCancelled && !(g.failed && c.cancelledFor(g.cause)) {
 		c.look()
 		g.errs = append(g.errs, c.failure())
 	}
@@ -356,6 +357,12 @@ func (g *Group) left(c *Call, n *linkNode) {
 	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
 		g.cancel(c.failure(), state == Failed)
 	}
+}
+
+// cancelledFor reports whether cause was the first for which c, which has ended cancelled, was asked to.
+func (c *Call) cancelledFor(cause error) bool {
+	type words [2]unsafe.Pointer // errors of users may not be comparable
+	return *(*words)(unsafe.Pointer(&c.x.Load().cause)) == *(*words)(unsafe.Pointer(&cause))
 }
 
 // remove takes a member out.

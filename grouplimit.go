@@ -14,7 +14,11 @@ type groupLimit struct {
 	active  int // places that are taken
 	queue   []*heldCall
 	feeding bool // a goroutine is in feed
+	nested  int  // Submits of users' portals in feed: a member that runs in one feeds when it ends
 }
+
+// maxNested is how many of these there may be.
+const maxNested = 16
 
 // A heldCall is a call's places. One goroutine at a time gets them: the one that submits the call, then whoever takes it
 // out of a queue.
@@ -99,6 +103,17 @@ func (p *groupPlace) give() {
 	}
 }
 
+// giveUp gives back the places of a call that its portal has refused.
+func (h *heldCall) giveUp() {
+	for i := range h.places {
+		p := &h.places[i]
+		p.g.mu.Lock()
+		p.give()
+		p.g.mu.Unlock()
+		p.g.feed()
+	}
+}
+
 // held returns c's places, nil if it needs none.
 func (c *Call) held() *heldCall {
 	if !c.has(flagHeld) {
@@ -131,6 +146,21 @@ func (g *Group) release(c *Call) {
 // feed submits members that were held back, as far as there are places. One goroutine at a time does: a refused call ends,
 // and so comes here again.
 func (g *Group) feed() { g.feedFrom(false) }
+
+// feedApart is feed; apart: on a goroutine of its own if there is something to do, since the caller's wait has begun, and a member that is refused
+// runs functions of users.
+func (g *Group) feedApart(apart bool) {
+	g.mu.Lock()
+	some := !g.limiting.feeding && len(g.limiting.queue) > 0 && g.limiting.active < g.o.Limit
+	g.mu.Unlock()
+	switch {
+	case !some:
+	case apart:
+		go g.feed()
+	default:
+		g.feed()
+	}
+}
 
 // feedFrom is feed; waits: on a goroutine whose wait has begun, where nothing of a user's may run.
 func (g *Group) feedFrom(waits bool) {
@@ -166,13 +196,20 @@ func (g *Group) submit(h *heldCall, waits bool) bool {
 		h.c.submitAlone(h.on)
 		return true
 	}
-	if waits {
+	g.mu.Lock()
+	if waits || g.limiting.nested >= maxNested {
+		g.mu.Unlock()
 		go h.c.submitAlone(h.on)
 		return true
 	}
-	g.mu.Lock()
 	g.limiting.feeding = false
+	g.limiting.nested++
 	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		g.limiting.nested--
+		g.mu.Unlock()
+	}()
 	h.c.submitAlone(h.on)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -243,7 +280,7 @@ func (fb *fiber) eachPlace(waits bool, f func(*heldCall, *groupPlace)) {
 			f(h, p)
 			p.g.mu.Unlock()
 			if !bug.LimitForgets {
-				p.g.feedFrom(waits)
+				p.g.feedApart(waits)
 			}
 		}
 	}

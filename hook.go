@@ -195,7 +195,7 @@ func (c *Call) hook() {
 		}
 		return
 	}
-	if g, ok := parent.(*groupContext); ok && g.tells(c) {
+	if g, ok := parent.(*groupContext); ok && g.tells(c) && !c.tellsOthers() {
 		return
 	}
 	if h := c.newHook(); h != nil {
@@ -206,6 +206,16 @@ func (c *Call) hook() {
 	if c.done() && parent.Err() != nil {
 		c.parentEnded() // those who were in the list when it was told have been told; who has come since has not
 	}
+}
+
+// tellsOthers reports whether somebody has the Done of the call's context, or is to be told of its end: that may outlive the call.
+//
+//go:noinline
+func (c *Call) tellsOthers() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.x.Load()
+	return x != nil && (x.ctxDone != nil || !x.kids.empty())
 }
 
 // newHook says that the call is hooked from now on, and returns what with; nil: it is.

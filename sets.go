@@ -106,7 +106,8 @@ func (c *Call) join() {
 	}
 	c.set(flagJoined)
 	var cause error // of a group that is cancelled already
-	own := c.has(flagMember)
+	// The node that stands before the call is the last of its nodes: if Add has come before, it is not used.
+	own := c.has(flagMember) && c.nodes() == nil
 	for l := c.sets; l != nil; l = l.up {
 		var n *linkNode
 		switch {
@@ -134,7 +135,7 @@ func (c *Call) join() {
 				c.more().nodes = n
 			}
 		}
-		if g != nil && g.cause != nil {
+		if g != nil && g.cause != nil && !c.shieldedFrom(g) {
 			cause = g.cause
 		}
 		if g != nil && g.o.Limit > 0 {
@@ -146,6 +147,18 @@ func (c *Call) join() {
 	if cause != nil {
 		c.Cancel(cause)
 	}
+}
+
+// shieldedFrom reports whether a group with Shield stands between c and g.
+func (c *Call) shieldedFrom(g *Group) bool {
+	shield := false
+	for l := c.sets; l != nil; l = l.up {
+		if l.group == g {
+			return shield
+		}
+		shield = shield || l.group != nil && l.group.o.Shield
+	}
+	return false
 }
 
 // moreOfMember is more, with a node: both are one allocation.
@@ -251,6 +264,11 @@ func Detach(ctx context.Context) context.Context {
 type anchorContext struct {
 	context.Context
 	known anchor
+}
+
+// AfterFunc is for package context, which would start a goroutine for each context that is derived from one of a type that it does not know.
+func (ac *anchorContext) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(ac.Context, f)
 }
 
 func (ac *anchorContext) Value(key any) any {

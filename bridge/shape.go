@@ -61,7 +61,7 @@ func takesContext(t reflect.Type) bool {
 
 // isPending tells whether t is *hop.Pending[T] for some T. Reflection does not know generic types, only their names.
 func isPending(t reflect.Type) bool {
-	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == pkgHop && strings.HasPrefix(t.Elem().Name(), "Pending[")
+	return t.Kind() == reflect.Pointer && t.Name() == "" && t.Elem().PkgPath() == pkgHop && strings.HasPrefix(t.Elem().Name(), "Pending[")
 }
 
 // isPendingSeq tells whether t is a func(yield func(*hop.Pending[T]) bool) for some T.

@@ -110,3 +110,14 @@ func TestIsAsync(t *testing.T) {
 		}
 	}
 }
+
+type renamedPending *hop.Pending[int] // a type of its own: it has no methods
+
+func TestAPendingUnderAnotherName(t *testing.T) {
+	f := func() renamedPending {
+		return hop.Go(context.Background(), hop.Inline, func(context.Context) (int, error) { return 7, nil })
+	}
+	if _, err := bridge.Invoke(context.Background(), hop.Inline, f).Result(); err != nil {
+		t.Errorf("IsAsync %v; Invoke: %.200v", bridge.IsAsync(f), err)
+	}
+}

@@ -423,3 +423,23 @@ func TestAsCompletedMisuse(t *testing.T) {
 		wantMisuse(t, name, f)
 	}
 }
+
+func TestS35_LeavingCancelsAllWhateverOnDoneDoes(t *testing.T) {
+	var ps []*hop.Pending[int]
+	for range 3 {
+		ps = append(ps, hop.NewPromise[int](context.Background()).Pending())
+	}
+	ps[0].Cancel(nil)
+	ps[1].OnDone(runtime.Goexit)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range collect.AsCompleted(context.Background(), slices.Values(ps)) {
+			break
+		}
+	}()
+	<-done
+	if s := ps[2].Call().State(); s != hop.Cancelled {
+		t.Errorf("the last is %v", s)
+	}
+}

@@ -199,9 +199,21 @@ func (s *stream[T]) leave(ctx context.Context, keep bool) {
 	if keep {
 		return
 	}
-	for e := s.open.next; e != &s.open; e = e.next {
-		if !ended(e.p.Call()) {
-			e.p.Cancel(cause)
+	cancelFrom(s.open.next, &s.open, cause)
+}
+
+// cancelFrom cancels the calls from e on, also if a function of OnDone ends the goroutine meanwhile.
+func cancelFrom[T any](e, end *entry[T], cause error) {
+	defer func() {
+		if e != end {
+			cancelFrom(e, end, cause)
+		}
+	}()
+	for e != end {
+		p := e.p
+		e = e.next
+		if !ended(p.Call()) {
+			p.Cancel(cause)
 		}
 	}
 }

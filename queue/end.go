@@ -70,8 +70,20 @@ func (q *Queue[T]) drop(cause error, what string) {
 	q.notify()
 	q.unlock()
 	q.cancel(fmt.Errorf("hop: queue %s %s: %w", q.name, what, hop.ErrStopped))
-	for _, v := range vs {
-		q.opts.OnDrop(v)
+	q.tellDropped(vs)
+}
+
+// tellDropped gives each to OnDrop, also if that panics or ends the goroutine for one.
+func (q *Queue[T]) tellDropped(vs []T) {
+	i := 0
+	defer func() {
+		if i < len(vs) {
+			q.tellDropped(vs[i:])
+		}
+	}()
+	for i < len(vs) {
+		i++
+		q.opts.OnDrop(vs[i-1])
 	}
 }
 
@@ -124,6 +136,10 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 			err = nil // it was the call's own
 			q.mu.Lock()
 			t.over = true // it may have been cancelled before it ran
+			if q.active == t {
+				q.active = nil // its loop has no driver any more, and the function stays where it waits
+				q.notify()
+			}
 			do := q.check()
 			q.unlock()
 			do.run(ctx)

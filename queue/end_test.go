@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -376,5 +377,101 @@ func TestTheErrorOfShutdownCountsWhatIsLeft(t *testing.T) {
 		}
 		q.Close()
 		pool.Close()
+	})
+}
+
+// Its function stays where it waits, and nobody can wait for it any more.
+func TestAQueueWhoseLoopHasLostItsDriver(t *testing.T) {
+	l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+	ctx, cancel := context.WithCancel(context.Background())
+	q := queue.New(l, func(context.Context, int) error {
+		cancel() // the driver goes
+		return new(hop.Event).Wait(context.Background())
+	}, nil)
+	q.Put(ctx, 1)
+	within(t, func() { l.Run(ctx) })
+	within(t, func() { l.Close() }) // ends the call of value 1, whose function stays where it waits
+	within(t, func() {
+		short, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		t.Log(q.Shutdown(short)) // or Close
+	})
+}
+
+func TestAGoexitOnInline(t *testing.T) {
+	handled := make(chan int, 2)
+	var q *queue.Queue[int]
+	q = queue.New(hop.Inline, func(ctx context.Context, v int) error {
+		handled <- v
+		if v == 1 {
+			q.Put(ctx, 2)
+			runtime.Goexit() // as t.FailNow
+		}
+		return nil
+	}, &queue.Options{OnError: func(error) {}})
+	ends(t, func() { q.Put(context.Background(), 1) })
+	ends(t, func() { q.Shutdown(context.Background()) })
+	if len(handled) != 2 {
+		t.Errorf("%d of 2 values were handled", len(handled))
+	}
+}
+
+func TestEachIsDroppedThoughOnDropPanics(t *testing.T) {
+	for _, how := range []func(){func() { panic("OnDrop") }, runtime.Goexit} {
+		l := hop.NewLoop(&hop.LoopOptions{Manual: true}) // runs nothing yet
+		n := 0
+		q := queue.New(l, func(context.Context, int) error { return nil }, &queue.Options{OnDrop: func(any) {
+			if n++; n == 1 {
+				how()
+			}
+		}})
+		for v := range 5 {
+			q.Put(context.Background(), v)
+		}
+		ends(t, func() { defer func() { recover() }(); q.Close() })
+		if n != 5 {
+			t.Errorf("OnDrop was told of %d values of 5", n)
+		}
+		l.Close()
+	}
+}
+
+func TestS25_AnUnfinishedTaskPutsWhileTheLoopShutsDown(t *testing.T) {
+	l := hop.NewLoop(nil)
+	q := queue.New(l, func(context.Context, int) error { return nil }, nil)
+	started, begun := make(chan struct{}), new(hop.Event)
+	p := hop.Go(context.Background(), l, func(ctx context.Context) (int, error) {
+		close(started)
+		begun.Wait(ctx)
+		if err := hop.Run(ctx, hop.Goroutines, func(ctx context.Context) error {
+			_, err := hop.Go(ctx, l, func(context.Context) (int, error) { return 1, nil }).Wait(ctx)
+			return err
+		}); err != nil {
+			t.Error("a call:", err) // is taken
+		}
+		return 0, q.Put(ctx, 1)
+	})
+	<-started
+	go l.Shutdown(context.Background())
+	for l.Post(func() {}) == nil {
+		runtime.Gosched()
+	}
+	begun.Set()
+	if _, err := p.Wait(context.Background()); err != nil {
+		t.Error(err)
+	}
+	<-l.Stopped()
+}
+
+// ends is within for a function that may panic or end its goroutine.
+func ends(t *testing.T, f func()) {
+	t.Helper()
+	within(t, func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f()
+		}()
+		<-done
 	})
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -145,11 +146,11 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 			}
 		}
 	}
-	return q.push(v)
+	return q.push(ctx, v)
 }
 
 // push puts v and submits a turn for it, if one is needed. It is entered with mu held, and releases it.
-func (q *Queue[T]) push(v T) error {
+func (q *Queue[T]) push(ctx context.Context, v T) error {
 	var at time.Duration
 	if q.opts.BatchWait > 0 {
 		at = time.Since(q.made)
@@ -168,7 +169,10 @@ func (q *Queue[T]) push(v T) error {
 	q.inflight++
 	q.unlock()
 	t := q.newTurn(q.ctx, n)
-	err := q.on.Submit(t.p.Call())
+	err := q.submitTurn(t, n)
+	if errors.Is(err, hop.ErrStopped) && hop.CurrentCall(ctx) != nil {
+		t, err = q.submitFrom(ctx, n, n)
+	}
 	q.mu.Lock()
 	q.inflight--
 	switch {
@@ -187,6 +191,32 @@ func (q *Queue[T]) push(v T) error {
 		return fmt.Errorf("hop: queue %s: %w", q.name, err)
 	}
 	return nil
+}
+
+// submitTurn submits t. If the portal panics, or its Submit ends the goroutine (Inline's does when the function does), t counts as decided here,
+// and value n, unless it is 0 or has been taken, as not put.
+func (q *Queue[T]) submitTurn(t *turn[T], n uint64) error {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		q.mu.Lock()
+		q.inflight--
+		if n > 0 && !t.over {
+			q.ring.kill(n)
+			q.grant()
+		}
+		q.notify()
+		do := q.check()
+		q.unlock()
+		if do != nil {
+			go do.run(q.ctx)
+		}
+	}()
+	err := q.on.Submit(t.p.Call())
+	returned = true
+	return err
 }
 
 // Len returns how many values wait; the ones that f has are not among them.

@@ -119,7 +119,10 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 func (t *turn[T]) end() {
 	q := t.q
 	q.mu.Lock()
-	t.over, q.active = true, nil
+	t.over = true
+	if q.active == t {
+		q.active = nil
+	}
 	q.notify()
 	do := q.check()
 	q.unlock()
@@ -239,14 +242,9 @@ const retryAfter = 10 * time.Millisecond
 // submit submits a turn for values that have none. q.inflight counts it.
 func (q *Queue[T]) submit(ctx context.Context, n uint64) {
 	t := q.newTurn(q.ctx, n)
-	err := q.on.Submit(t.p.Call())
+	err := q.submitTurn(t, 0)
 	if errors.Is(err, hop.ErrStopped) && hop.CurrentCall(ctx) != nil {
-		// A loop that shuts down still takes what its own unfinished calls start, Shutdown from OnShutdown for one. It
-		// knows them by their context.
-		t = q.newTurn(context.WithoutCancel(ctx), n)
-		stop := context.AfterFunc(q.ctx, func() { t.p.Cancel(context.Cause(q.ctx)) })
-		t.p.OnDone(func() { stop() })
-		err = q.on.Submit(t.p.Call())
+		t, err = q.submitFrom(ctx, n, 0)
 	}
 	flushed := errors.Is(err, hop.ErrStopped) && q.flushComes()
 	q.mu.Lock()
@@ -267,6 +265,15 @@ func (q *Queue[T]) submit(ctx context.Context, n uint64) {
 	do := q.check()
 	q.unlock()
 	do.run(ctx)
+}
+
+// submitFrom submits a turn with the context of who asks for it: a loop that shuts down still takes what its own unfinished calls start, and knows
+// them by that.
+func (q *Queue[T]) submitFrom(ctx context.Context, n, put uint64) (*turn[T], error) {
+	t := q.newTurn(hop.Detach(ctx), n)
+	stop := context.AfterFunc(q.ctx, func() { t.p.Cancel(context.Cause(q.ctx)) })
+	t.p.OnDone(func() { stop() })
+	return t, q.submitTurn(t, put)
 }
 
 // flushComes tells whether the queue's loop has still to call OnShutdown, if it has not yet: until it has stopped.

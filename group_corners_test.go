@@ -1,0 +1,149 @@
+package hop_test
+
+// Groups: members that are added, refused, shielded, or leave something behind.
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+)
+
+// A call that was added to another group before it was submitted leaves its own too.
+func TestS34_AddBeforeSubmit(t *testing.T) {
+	within(t, patience, "two groups", func() {
+		hop.WithGroup(bg, nil, func(a context.Context) error {
+			return hop.WithGroup(bg, nil, func(b context.Context) error {
+				p := hop.New(a, value(1)) // a member of a from its Submit on
+				hop.CurrentGroup(b).Add(p.Call())
+				return hop.Goroutines.Submit(p.Call())
+			})
+		})
+	})
+}
+
+func TestS34_AContextThatAMemberLeftBehindEndsWithTheGroup(t *testing.T) {
+	told := make(chan struct{})
+	err := hop.WithGroup(bg, nil, func(ctx context.Context) error {
+		hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+			context.AfterFunc(ctx, func() { close(told) }) // or: go func() { <-ctx.Done(); … }()
+			return 0, nil
+		})
+		return errors.New("the group fails")
+	})
+	if err == nil {
+		t.Error("no error")
+	}
+	select {
+	case <-told:
+	case <-time.After(3 * time.Second):
+		t.Error("the group has failed and is over; the context of its member never ends")
+	}
+}
+
+// What cleans up after its group has failed is not cancelled by that.
+func TestS34_AShieldHoldsInsideAnotherGroup(t *testing.T) {
+	started, cleaned := make(chan struct{}), make(chan error, 1)
+	hop.WithGroup(bg, nil, func(ctx context.Context) error {
+		hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+			close(started)
+			<-ctx.Done()
+			cleaned <- hop.WithGroup(ctx, &hop.GroupOptions{Shield: true}, func(ctx context.Context) error {
+				return hop.Run(ctx, hop.Goroutines, func(ctx context.Context) error { return ctx.Err() })
+			})
+			return 0, nil
+		})
+		<-started
+		return errors.New("the outer group fails")
+	})
+	if err := <-cleaned; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestS34_ARefusedCallKeepsNoPlace(t *testing.T) {
+	stopped := hop.NewLoop(nil)
+	stopped.Close()
+	within(t, patience, "a member while another was refused", func() {
+		hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+			a := hop.New(ctx, value(1))
+			wantIs(t, stopped.Submit(a.Call()), hop.ErrStopped) // a is the caller's again
+			if _, err := hop.Go(ctx, hop.Goroutines, value(2)).Wait(ctx); err != nil {
+				t.Error(err)
+			}
+			return hop.Goroutines.Submit(a.Call())
+		})
+	})
+}
+
+func TestS34_TheOnDoneOfAMemberThatIsRefusedMayWait(t *testing.T) {
+	l := newLoop(t, &hop.LoopOptions{OnPanic: func(p *hop.PanicError) { t.Errorf("%v", p.Value) }})
+	stopped := hop.NewLoop(nil)
+	hop.WithGroup(bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+		begin := make(chan struct{})
+		a := hop.Go(ctx, l, func(ctx context.Context) (int, error) { <-begin; return 0, hop.Sleep(ctx, 1) })
+		b := hop.Go(ctx, stopped, value(1)) // held back
+		b.OnDone(func() { hop.Sleep(bg, 1) })
+		stopped.Close()
+		close(begin)
+		a.Wait(ctx)
+		return nil
+	})
+}
+
+func TestS34_HeldMembersAreNotNested(t *testing.T) {
+	first, last := 0, 0
+	hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+		begin, started := make(chan struct{}), make(chan struct{})
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { close(started); <-begin; return 0, nil })
+		<-started
+		for i := range 1000 {
+			hop.Go(ctx, portalFunc(func(c *hop.Call) error { c.Run(); return nil }), func(context.Context) (int, error) {
+				last = runtime.Callers(0, make([]uintptr, 1<<16))
+				if i == 0 {
+					first = last
+				}
+				return 0, nil
+			})
+		}
+		close(begin)
+		return nil
+	})
+	if last > first+500 {
+		t.Errorf("the first member runs %d frames deep, the 1000th %d", first, last)
+	}
+}
+
+func TestS34_ACancelThatWasNotTheGroupsIsReported(t *testing.T) {
+	mine := errors.New("mine")
+	err := hop.WithGroup(bg, &hop.GroupOptions{ReportCancelled: true}, func(ctx context.Context) error {
+		out, started := make(chan struct{}), make(chan struct{})
+		a := hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { close(started); <-out; return 0, nil })
+		<-started
+		a.Cancel(mine)
+		waitErr(t, hop.Go(ctx, hop.Goroutines, failure(errBoom)))
+		close(out)
+		return nil
+	})
+	wantIs(t, err, errBoom)
+	wantIs(t, err, mine)
+}
+
+func TestTrackedCallsCostNoGoroutine(t *testing.T) {
+	hop.Run(bg, hop.Goroutines, func(ctx context.Context) error {
+		tracked, _ := hop.Track(ctx)
+		for _, ctx := range []context.Context{ctx, tracked} {
+			before := runtime.NumGoroutine()
+			for range 1000 {
+				hop.NewPromise[int](ctx).Pending().OnDone(func() {})
+			}
+			if n := runtime.NumGoroutine() - before; n > 10 {
+				t.Errorf("%d goroutines for 1000 promises with %T", n, ctx)
+			}
+		}
+		return nil
+	})
+}
