@@ -4,8 +4,10 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/label"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
 )
@@ -46,32 +48,33 @@ func (c *Call) run(fb *fiber) {
 		fb.push()
 	}
 	fb.cur.Store(c)
+	var labels unsafe.Pointer
 	if c.has(flagLabels) {
+		labels = label.Get()
 		setLabels(c.parent)
 	}
 	returned := false
 	defer func() {
 		if !returned {
 			r := recover()
-			defer c.leave(fb) // also if a function of OnDone ends the goroutine
+			defer c.leave(fb, labels) // also if a function of OnDone ends the goroutine
 			c.crashed(r)
 			return
 		}
-		c.leave(fb)
+		c.leave(fb, labels)
 	}()
 	c.impl().invoke((*callContext)(c))
 	returned = true
 }
 
-// leave is told that the function has returned, or will not.
-func (c *Call) leave(fb *fiber) {
-	below := fb.pop()
-	fb.cur.Store(below)
+// leave is told that the function has returned, or will not. labels are those that the goroutine had before, if it got the call's.
+func (c *Call) leave(fb *fiber, labels unsafe.Pointer) {
+	fb.cur.Store(fb.pop())
 	if fb.wait.bound.Load() != nil {
 		fb.wait.bound.Store(nil) // or the goroutine keeps the call
 	}
 	if c.has(flagLabels) {
-		resetLabels(below)
+		label.Set(labels)
 	}
 	if c.has(flagAbandoned) {
 		c.cameBack(fb)

@@ -44,6 +44,9 @@ func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 	if err := fb.mayWait(ctx); err != nil {
 		return err
 	}
+	if hostsInCalls.Load() && c.needsHost(fb) {
+		return c.hostWaits()
+	}
 	w := begin(fb, ctx, pc)
 	w.limitTo(ctx)
 	w.onCall.Store(c)
@@ -73,8 +76,11 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		if err := fb.mayWait(ctx); err != nil {
 			return err
 		}
+		if hostsInCalls.Load() && c.needsHost(fb) {
+			return c.hostWaits()
+		}
 	} else if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
-		return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
+		return c.hostWaits()
 	}
 	w := begin(fb, ctx, pc)
 	if fb != nil {
@@ -127,6 +133,19 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		return nil
 	}
 	return c.gaveUp(ctx, w, why)
+}
+
+// needsHost reports whether the call is to run on a guest whose host is the goroutine, fb, that would wait.
+//
+//go:noinline
+func (c *Call) needsHost(fb *fiber) bool {
+	l, ok := c.Portal().(*Loop)
+	return ok && l.o.Host != nil && l.hostedBy(fb) && !c.settled()
+}
+
+// hostWaits is the error of who would wait on a host's own goroutine for what that is to run.
+func (c *Call) hostWaits() error {
+	return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
 }
 
 // list has w, the wait of a task, woken when c is done; false: it is.

@@ -56,8 +56,10 @@ func everyEndWait() []*endWait {
 // hostedHere reports whether the calling goroutine, which hop does not know, is the host's own of the loop, or of one below it: a wait for its
 // end would stop the host, and the end with it.
 func (l *Loop) hostedHere() bool {
-	if l.o.Host != nil && l.onHost() {
-		return true
+	if l.o.Host != nil {
+		if fb := self(); fb == nil && l.onHost() || fb != nil && l.hostedBy(fb) {
+			return true
+		}
 	}
 	l.mu.Lock()
 	below := slices.Concat(l.children, l.guests)
@@ -70,7 +72,7 @@ var errNeeded = errors.New("hop: internal: the end needs the caller")
 
 // awaitEnd waits for the end of the loop.
 func (l *Loop) awaitEnd(ctx context.Context) error {
-	if !l.ended.IsSet() && (l.stoppers.here() || self() == nil && l.hostedHere()) {
+	if !l.ended.IsSet() && (l.stoppers.here() || l.hostedHere()) {
 		return errNeeded
 	}
 	return awaitEnd(ctx, l.ended, l.runs)

@@ -35,6 +35,7 @@ type hostState struct {
 	g     atomic.Uintptr
 	tid   atomic.Uint64
 	fail  atomic.Pointer[error]
+	call  atomic.Pointer[Call] // in which the foreign loop runs, if it runs in one
 }
 
 const (
@@ -104,9 +105,15 @@ func (l *Loop) tick() {
 		l.host.again = true
 		return
 	}
-	if self() == nil {
+	switch fb := self(); {
+	case fb == nil:
 		l.host.g.Store(goid.Self())
 		l.host.tid.Store(thread.ID())
+	case !isLoop(l.o.Host):
+		if c := fb.cur.Load(); c != l.host.call.Load() { // the foreign loop runs in it
+			l.host.call.Store(c)
+			hostsInCalls.Store(true)
+		}
 	}
 	s := l.s
 	s.budget, s.tickBegan = tickItems, time.Now()
@@ -118,6 +125,9 @@ func (l *Loop) tick() {
 		l.gone()
 		return
 	}
+	if s.stall != nil {
+		s.stall.idle() // what keeps the host until the next tick is no task of the guest's
+	}
 	l.host.state.Store(tickIdle)
 	if err := l.host.fail.Load(); err != nil {
 		l.hostFailed(*err)
@@ -126,9 +136,30 @@ func (l *Loop) tick() {
 	}
 }
 
+// hostsInCalls says that there was a foreign loop that ran in a call. Until then no wait in a call is looked at for that.
+var hostsInCalls atomic.Bool
+
 // onHost reports whether the calling goroutine, which hop does not know, is the host's own.
 func (l *Loop) onHost() bool {
+	if h, ok := l.o.Host.(*Loop); ok { // a guest's guest
+		return h.o.Host != nil && !l.ended.IsSet() && h.onHost()
+	}
 	return l.host.g.Load() == goid.Self() && l.host.tid.Load() == thread.ID() && !l.ended.IsSet()
+}
+
+// hostedBy reports whether fb, which is the caller's, is the goroutine of a foreign loop that runs in a call, and that drives l.
+func (l *Loop) hostedBy(fb *fiber) bool {
+	for l.o.Host != nil && !l.ended.IsSet() {
+		if c := l.host.call.Load(); c != nil {
+			return fb.runs(c)
+		}
+		h, ok := l.o.Host.(*Loop)
+		if !ok {
+			return false
+		}
+		l = h
+	}
+	return false
 }
 
 // hostFailed ends a guest whose host takes no more ticks. Its tasks cannot be resumed, so they cannot unwind.
@@ -137,6 +168,7 @@ func (l *Loop) hostFailed(err error) {
 	if !l.host.state.CompareAndSwap(tickIdle, hostDead) {
 		return // the tick that runs sees to it, or it has been seen to
 	}
+	l.beginStop(hard) // so that what is below ends first
 	l.strand(refuse(ErrStopped, "the host of %v has failed: %v", l, err))
 }
 
@@ -151,8 +183,8 @@ func (l *Loop) strand(cause error) {
 	l.mu.Unlock()
 	s := l.s
 	s.closing.Store(true)
+	calls = append(calls, s.delayedCalls()...) // first: what is taken from the timers after this is sent in vain, what was before is in the mailbox
 	s.box.Raise(dead)
-	calls = append(calls, s.delayedCalls()...)
 	l.eachQueued(func(c *Call) { calls = append(calls, c) })
 	var lost []string
 	for c := range s.coros.suspended {

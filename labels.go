@@ -26,12 +26,3 @@ func labelsIn(ctx context.Context) bool {
 
 // setLabels puts ctx's labels on the calling goroutine.
 func setLabels(ctx context.Context) { pprof.SetGoroutineLabels(ctx) }
-
-// resetLabels gives the calling goroutine the labels of the call below, which goes on there.
-func resetLabels(below *Call) {
-	if below != nil && below.has(flagLabels) {
-		pprof.SetGoroutineLabels(below.parent)
-		return
-	}
-	pprof.SetGoroutineLabels(context.Background())
-}

@@ -105,6 +105,8 @@ func newLoop(o *LoopOptions, parent *Loop) *Loop {
 		misuse("LoopOptions: Host and Manual exclude each other: a guest is driven by its host")
 	case l.o.Host == Host((*Loop)(nil)):
 		misuse("LoopOptions: Host is a nil *Loop")
+	case isLoop(l.o.Host) && l.o.Host.(*Loop).s == nil:
+		misuse("LoopOptions: Host is a zero Loop: make one with NewLoop")
 	case l.o.QueueLimit < 0:
 		misuse("LoopOptions: negative QueueLimit %d", l.o.QueueLimit)
 	}
@@ -120,6 +122,8 @@ func newLoop(o *LoopOptions, parent *Loop) *Loop {
 	}
 	return l
 }
+
+func isLoop(h Host) bool { _, ok := h.(*Loop); return ok }
 
 func (l *Loop) startLoop() {
 	addLoop(l)
@@ -161,6 +165,9 @@ func (l *Loop) check() {
 // ErrMismatch for a call that was submitted before; the call is then the caller's again.
 func (l *Loop) Submit(c *Call) error {
 	l.check()
+	if c == nil || c.kind == nil {
+		misuse("Submit of a call that New did not make")
+	}
 	var queue *atomic.Int64
 	if l.o.QueueLimit > 0 {
 		if !l.reserve() {
@@ -207,8 +214,11 @@ func (l *Loop) reserve() bool {
 func (l *Loop) eachQueued(f func(*Call)) {
 	var calls []*Call
 	l.s.box.Each(func(it item) bool {
-		if c, ok := it.(*Call); ok {
-			calls = append(calls, c)
+		switch it := it.(type) {
+		case *Call:
+			calls = append(calls, it)
+		case dueHeld:
+			calls = append(calls, it.c)
 		}
 		return true
 	})
@@ -290,11 +300,16 @@ func delayedCall(t *timerheap.Timer) *Call {
 // due sends a delayed call into the mailbox, or has it get its places first.
 func (c *Call) due(s *sched) {
 	if c.has(flagHeld) {
-		s.send(posted(func() { c.submitHeld(s.loop) }), internal)
+		s.send(dueHeld{c}, internal)
 		return
 	}
 	s.send(c, internal)
 }
+
+// A dueHeld is a delayed call that is due, and is to get its places.
+type dueHeld struct{ c *Call }
+
+func (d dueHeld) do(fb *fiber) { d.c.submitHeld(fb.s.loop) }
 
 // dropTimer takes the timer back: the call has ended.
 func (c *Call) dropTimer() {

@@ -22,7 +22,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if ctx == nil {
 		misuse("nil context")
 	}
-	if err := l.takeDriver(); err != nil {
+	if err := l.takeDriver(false); err != nil {
 		return err
 	}
 	l.lockThread()
@@ -41,7 +41,7 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 // takeDriver makes the calling goroutine the driver.
-func (l *Loop) takeDriver() error {
+func (l *Loop) takeDriver(toItsEnd bool) error {
 	if fb := self(); fb != nil && fb.s != nil {
 		return refuse(ErrCannotWait, "%v cannot be driven on %s: a loop runs there already", l, fb.s)
 	}
@@ -59,7 +59,7 @@ func (l *Loop) takeDriver() error {
 		return refuse(ErrMismatch, "%v is being driven by another Run", l)
 	case l.driver != 0 && l.driver != g:
 		return refuse(ErrMismatch, "%v has tasks suspended on goroutine %d, and can be driven only there", l, l.driver)
-	case !l.o.Thread && !l.o.Protected && heldThreads.by(g):
+	case !l.o.Thread && !toItsEnd && heldThreads.by(g):
 		return refuse(ErrMismatch, "%v cannot be driven on goroutine %d: another loop, with Thread, has left tasks there and keeps its thread locked: "+
 			"drive that one to its end first", l, g)
 	}
@@ -75,6 +75,10 @@ func (l *Loop) takeDriver() error {
 func (l *Loop) leaveDriver(ctx context.Context) error {
 	l.s.endIdle()
 	l.s.driver.Store(nil)
+	l.s.dropHub()
+	if l.s.stall != nil {
+		l.s.stall.idle() // nobody drives: nothing keeps the loop
+	}
 	if l.s.tasks == 0 {
 		l.unlockThread() // else the tasks' coroutines need this thread
 	}
@@ -203,7 +207,7 @@ func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call, pc uintptr) {
 	lo.Manual, lo.Protected = true, true
 	l := newLoop(&lo, nil)
 	l.startLoop()
-	if err := l.takeDriver(); err != nil {
+	if err := l.takeDriver(true); err != nil {
 		panic(err)
 	}
 	l.lockThread()

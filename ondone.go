@@ -90,6 +90,11 @@ func (c *Call) escaped(p *PanicError) {
 	if fb := self(); fb != nil {
 		s = fb.s
 	}
+	if s == nil {
+		if l, ok := c.Portal().(*Loop); ok {
+			s = l.s
+		}
+	}
 	s.escaped(p)
 }
 

@@ -219,6 +219,7 @@ func (s *sched) sleep() bool {
 		if !s.box.Sleep() {
 			return true
 		}
+		s.dropHub()
 		if s.stall != nil {
 			s.stall.idle()
 		}

@@ -109,7 +109,7 @@ func (st *stall) asks() (stalls bool) {
 		st.word.CompareAndSwap(busy, asked) // or the loop has gone to sleep, which the next look sees
 		st.since, st.reported = 0, false
 	case asked:
-		st.since += st.after / stallLooks
+		st.since += max(st.after/stallLooks, time.Millisecond)
 		if st.since >= st.after && !st.reported {
 			st.reported, stalls = true, true
 		}

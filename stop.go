@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -73,7 +74,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	n := l.unfinished()
+	n := l.unfinishedBelow()
 	l.beginStop(hard)
 	if l.o.Manual {
 		l.closeUndriven()
@@ -98,13 +99,20 @@ func (l *Loop) Close() error {
 
 func (l *Loop) close() error {
 	l.beginStop(hard)
-	if l.o.Manual && !neededBy(self(), l.runs) {
+	if l.o.Manual && (!neededBy(self(), l.runs) || !l.drivenHere()) {
 		l.closeUndriven()
 	}
 	if err := l.awaitEnd(context.Background()); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
+}
+
+// drivenHere reports whether the calling goroutine has left suspended tasks.
+func (l *Loop) drivenHere() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.driver == goid.Number() || l.last == goid.Number()
 }
 
 // Stopped returns a channel that is closed when the loop has stopped.
@@ -249,6 +257,19 @@ func (stopWaits) do(fb *fiber) {
 	forEach(calls, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
+// unfinishedBelow counts those of the loop and of those below it.
+func (l *Loop) unfinishedBelow() int {
+	l.mu.Lock()
+	below := slices.Concat(l.children, l.guests)
+	l.mu.Unlock()
+	slices.SortFunc(below, func(a, b *Loop) int { return cmp.Compare(a.id, b.id) })
+	n := l.unfinished()
+	for _, b := range slices.Compact(below) {
+		n += b.unfinishedBelow()
+	}
+	return n
+}
+
 // unfinished counts the calls and functions that are not done.
 func (l *Loop) unfinished() int {
 	n := 0
@@ -386,7 +407,9 @@ func (l *Loop) closeUndriven() {
 		l.mu.Unlock()
 		return
 	}
-	if l.driver != 0 && l.driver != goid.Number() {
+	g := goid.Number()
+	heldThreads.release(g)
+	if l.driver != 0 && (l.driver != g || !l.o.Thread && heldThreads.by(g)) {
 		l.driving = true
 		driver := l.driver
 		if l.locked {
@@ -397,7 +420,7 @@ func (l *Loop) closeUndriven() {
 		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
 		return
 	}
-	mine := l.driver != 0 || l.last == goid.Number()
+	mine := l.driver != 0 || l.last == g // what belongs to its goroutine, a Local, is closed there
 	l.driving = true
 	l.run++
 	l.s.halt.Store(false)

@@ -40,7 +40,7 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 	c.startLoop()
 	l.mu.Lock()
 	late := l.stop != running
-	if !late {
+	if !late && !c.finished() {
 		l.children = append(l.children, c)
 	}
 	l.mu.Unlock()
@@ -52,6 +52,12 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
 	}
 	return c, nil
+}
+
+func (l *Loop) finished() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stop == finished
 }
 
 // child returns the child of that name, nil if there is none.
