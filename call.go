@@ -67,7 +67,7 @@ type Call struct {
 	x       atomic.Pointer[callMore] // what few calls need; set once
 	fb      atomic.Pointer[fiber]    // the goroutine that runs the function; set by it
 	kind    callKind                 // how to reach the Pending; set once
-	parent  context.Context          // the submitter's; set once
+	under   parentRef                // the submitter's context, which the call's is a child of
 	portal  *Portal                  // where it was submitted to, as portalRef has it
 	sets    *link                    // the groups and trackers it is made in; set once
 	from    *sched
@@ -240,7 +240,7 @@ func (c *Call) hasRare() *callRare {
 
 // init makes c, which is still unknown to others.
 func (c *Call) init(ctx context.Context, known anchor, impl callImpl, fn, pc uintptr, opts []Option) {
-	c.kind, c.parent, c.fn, c.pc = kindOf(impl), ctx, codeAt(fn), codeAt(pc)
+	c.kind, c.under, c.fn, c.pc = kindOf(impl), parentOf(ctx), codeAt(fn), codeAt(pc)
 	fb := self()
 	if fb != nil {
 		c.from = fb.s

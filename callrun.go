@@ -51,7 +51,7 @@ func (c *Call) run(fb *fiber) {
 	var labels unsafe.Pointer
 	if c.has(flagLabels) {
 		labels = label.Get()
-		setLabels(c.parent)
+		setLabels(c.parent())
 	}
 	returned := false
 	defer func() {
@@ -267,6 +267,9 @@ func (c *Call) finishLocked(state State, err error) {
 			close(x.doneCh)
 		}
 		h = c.unhookDone(x)
+		if x.hooked && !x.kids.empty() {
+			defer c.passKids()
+		}
 		if r := x.rare.Load(); r != nil && !c.has(flagAbandoned) {
 			r.made = nil
 		}

@@ -107,7 +107,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	}
 	c.mu.Unlock()
 	if fb == nil {
-		if !sameContext(ctx, c.parent) {
+		if !sameContext(ctx, c.parent()) {
 			c.watch()
 		}
 	} else if d := c.deadlocks(ctx, fb); d != nil {
@@ -168,7 +168,7 @@ func (c *Call) unlist(w *wait) {
 
 // deadlocks returns the deadlock that the wait of fb for c, which has been listed, is part of. From here on the end of c's parent ends c.
 func (c *Call) deadlocks(ctx context.Context, fb *fiber) error {
-	if !sameContext(ctx, c.parent) {
+	if !sameContext(ctx, c.parent()) {
 		c.watch()
 	}
 	lookAgain()

@@ -41,7 +41,7 @@ func (c *Call) parentEnded() {
 	}
 	c.mu.Lock()
 	x.endDone()
-	kids := x.kids.take()
+	kids := x.kids.take(nil)
 	c.mu.Unlock()
 	kids.tellAll()
 }
@@ -86,7 +86,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	state = State(c.st.Or(flagCancel|how) & stateMask) // it may have started meanwhile
 	turn.Race(c)
 	x.endDone()
-	kids := x.kids.take()
+	kids := x.kids.take(nil)
 	var asks []func(error)
 	if r := x.rare.Load(); r != nil {
 		asks, r.onCancel = r.onCancel, nil
@@ -183,7 +183,7 @@ type callContext Call
 
 func (cc *callContext) Deadline() (time.Time, bool) {
 	c := (*Call)(cc)
-	d, ok := c.parent.Deadline()
+	d, ok := c.parent().Deadline()
 	if c.x.Load() != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -236,11 +236,11 @@ func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
 		return func() bool { return false }
 	}
 	c.mu.Lock()
-	if k.up == c { // else it has been told, or will be at once
+	if k.up.Load() == c { // else it has been told, or will be at once
 		k.apart = false
 	}
 	c.mu.Unlock()
-	return func() bool { return c.dropKid(k) }
+	return k.drop
 }
 
 func (cc *callContext) Err() error {
@@ -290,7 +290,7 @@ func (cc *callContext) Value(key any) any {
 		end(cause)
 		return ended.Value(key)
 	}
-	return c.parent.Value(key)
+	return c.parent().Value(key)
 }
 
 // contextCause returns why the call's context ended, nil if it has not.

@@ -21,10 +21,10 @@ import (
 
 // A kid is told when the context of the call whose list it is in ends.
 type kid struct {
-	call       *Call  // who is told,
-	apart      bool   // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
-	f          func() // or what is called; neither: the entry only keeps the upper call hooked
-	up         *Call  // whose list it is in, guarded by that call's mu
+	call       *Call                // who is told,
+	apart      bool                 // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
+	f          func()               // or what is called; neither: the entry only keeps the upper call hooked
+	up         atomic.Pointer[Call] // whose list it is in; changed under that call's mu
 	prev, next *kid
 }
 
@@ -55,8 +55,8 @@ func (l *kidList) remove(k *kid) {
 	k.prev, k.next = nil, nil
 }
 
-// take empties the list and returns its entries as a chain through next.
-func (l *kidList) take() *kid {
+// take empties the list and returns its entries as a chain through next. They are to be told, or, with to, to come to another list.
+func (l *kidList) take(to *Call) *kid {
 	last := l.last
 	if last == nil {
 		return nil
@@ -65,7 +65,7 @@ func (l *kidList) take() *kid {
 	first := last.next
 	last.next = nil
 	for k := first; k != nil; k = k.next {
-		k.up = nil
+		k.up.Store(to)
 	}
 	return first
 }
@@ -117,7 +117,7 @@ func (c *Call) addKid(k *kid) bool {
 		c.mu.Unlock()
 		return false
 	}
-	k.up = c
+	k.up.Store(c)
 	x.kids.add(k)
 	c.mu.Unlock()
 	if !c.has(flagHooked) || c.done() {
@@ -126,23 +126,110 @@ func (c *Call) addKid(k *kid) bool {
 	return true
 }
 
-// dropKid takes k back; false: it has been told.
-func (c *Call) dropKid(k *kid) bool {
-	c.mu.Lock()
-	if k.up != c {
+// drop takes k back; false: it has been told.
+func (k *kid) drop() bool {
+	for {
+		c := k.up.Load()
+		switch c {
+		case nil:
+			return false
+		case passing:
+			runtime.Gosched()
+			continue
+		}
+		c.mu.Lock()
+		if k.up.Load() != c { // passed on meanwhile, or told
+			c.mu.Unlock()
+			continue
+		}
+		x := c.more()
+		k.up.Store(nil)
+		x.kids.remove(k)
+		var h *hook
+		if c.isDone() {
+			h = c.unhookDone(x)
+		}
 		c.mu.Unlock()
-		return false
+		h.undo()
+		return true
 	}
-	x := c.more()
-	k.up = nil
-	x.kids.remove(k)
-	var h *hook
-	if c.isDone() {
-		h = c.unhookDone(x)
+}
+
+// passing is whose list a kid is in that is on its way to another.
+var passing = new(Call)
+
+// passKids hands those whom c, which has ended by itself, would tell on to the call above, which would tell c: else calls that each start the next,
+// with their own context, would all be kept by the last.
+//
+// One lock is held at a time, and nobody waits for another who passes: where each of a long chain ends, all would. A call whose own entry is on its
+// way leaves it to who passes that, and looks after those it has passed whether they have ended.
+func (c *Call) passKids() {
+	for todo := []*Call{c}; len(todo) > 0; {
+		last := len(todo) - 1
+		c := todo[last]
+		todo = todo[:last]
+		for _, kid := range c.passOnce() {
+			if kid.done() {
+				todo = append(todo, kid)
+			}
+		}
 	}
-	c.mu.Unlock()
-	h.undo()
-	return true
+}
+
+// passOnce passes the kids of c, and returns the calls that are among them.
+func (c *Call) passOnce() (calls []*Call) {
+	x := c.x.Load()
+	for {
+		c.mu.Lock()
+		h := x.hook
+		if h == nil || h.stop != nil || x.kids.empty() || c.has(flagCancel) {
+			c.mu.Unlock()
+			return nil
+		}
+		up := h.kid.up.Load()
+		if up == passing || up != nil && up.has(flagHub) { // who tells those below a hub must not run functions of users
+			c.mu.Unlock()
+			return nil
+		}
+		if up == nil {
+			kids := x.kids.take(nil)
+			c.mu.Unlock()
+			kids.tellAll() // c was told
+			return nil
+		}
+		kids := x.kids.take(passing)
+		c.mu.Unlock()
+		up.mu.Lock()
+		passed := h.kid.up.Load() == up
+		if passed {
+			calls = kids.addTo(up)
+		}
+		up.mu.Unlock()
+		c.mu.Lock()
+		if passed {
+			h = c.unhookDone(x)
+			c.mu.Unlock()
+			h.undo()
+			return calls
+		}
+		kids.addTo(c)
+		c.mu.Unlock()
+	}
+}
+
+// addTo adds all of the chain to the list of c, whose mu is held, and returns the calls among them.
+func (k *kid) addTo(c *Call) (calls []*Call) {
+	list := &c.x.Load().kids
+	for k != nil {
+		next := k.next
+		if k.call != nil {
+			calls = append(calls, k.call)
+		}
+		list.add(k)
+		k.up.Store(c)
+		k = next
+	}
+	return calls
 }
 
 // watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
@@ -152,16 +239,48 @@ func (c *Call) watch() {
 	}
 }
 
+// A parentRef is a context, in the two words that make an interface. Where it is a call's, the second may be changed to another call's.
+type parentRef struct {
+	kind unsafe.Pointer // set once
+	data unsafe.Pointer
+}
+
+func parentOf(ctx context.Context) parentRef { return *(*parentRef)(unsafe.Pointer(&ctx)) }
+
+// parent returns the submitter's context, or, once that is of a call that has ended by itself, that of a call further up: what ends one and what it
+// knows is the same then.
+func (c *Call) parent() (ctx context.Context) {
+	*(*parentRef)(unsafe.Pointer(&ctx)) = parentRef{c.under.kind, atomic.LoadPointer(&c.under.data)}
+	return ctx
+}
+
 // liveParent returns the context whose end is the end of c's: the parent, or, where that is a call that has ended by
 // itself, what that call's context ends with.
 func (c *Call) liveParent() context.Context {
-	for {
-		up, ok := c.parent.(*callContext)
-		if !ok || !(*Call)(up).done() || (*Call)(up).has(flagCancel) {
-			return c.parent
-		}
-		c = (*Call)(up)
+	if c.under.kind == ofCall {
+		return c.liveAbove()
 	}
+	return *(*context.Context)(unsafe.Pointer(&c.under)) // which does not change
+}
+
+// ofCall is the kind of a call's context.
+var ofCall = parentOf((*callContext)(nil)).kind
+
+// liveAbove is liveParent where the parent is a call. On its way it makes the way shorter, for the next time: calls that each start the next, with
+// their own context, are a long one, and all of it would be kept.
+func (c *Call) liveAbove() context.Context {
+	for c.under.kind == ofCall {
+		up := (*Call)(atomic.LoadPointer(&c.under.data))
+		if !up.done() || up.has(flagCancel) {
+			break
+		}
+		if up.under.kind == ofCall {
+			// Another may have found one further up, or down: any will do.
+			atomic.StorePointer(&c.under.data, atomic.LoadPointer(&up.under.data))
+		}
+		c = up
+	}
+	return c.parent()
 }
 
 // parentErr returns the Err of the context whose end is the end of c's.
@@ -175,7 +294,6 @@ func (c *Call) parentErr() error {
 // A hook is a call's registration with its parent context.
 type hook struct {
 	kid  kid
-	at   *Call       // the call in whose list kid is; nil: in none
 	stop func() bool // takes a registration with package context back; nil: there is none
 }
 
@@ -190,7 +308,7 @@ type moreHooked struct {
 func (c *Call) hook() {
 	parent := c.liveParent()
 	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
-		if sameAs(&parent, &c.parent) {
+		if sameContext(parent, c.parent()) {
 			c.set(flagEndless)
 		}
 		return
@@ -261,16 +379,17 @@ func (c *Call) keepHook(h *hook) {
 
 // hookTo has c told of parent's end by h.
 func (c *Call) hookTo(parent context.Context, h *hook) {
+	var at *Call // in whose list it is to be
 	if up, ok := parent.(*callContext); ok {
-		h.at = (*Call)(up)
-	} else if h.at = c.hub(parent); h.at != nil {
+		at = (*Call)(up)
+	} else if at = c.hub(parent); at != nil {
 		h.kid.apart = true
 	} else {
 		c.hookToContext(parent, h)
 		return
 	}
 	h.kid.call = c
-	if !h.at.addKid(&h.kid) {
+	if !at.addKid(&h.kid) {
 		c.parentEnded()
 	}
 }
@@ -280,8 +399,7 @@ func (c *Call) hookToContext(parent context.Context, h *hook) {
 	h.stop = context.AfterFunc(parent, c.parentEnded)
 	if a := anchorOf(parent); a.call != nil {
 		// Between the two calls are contexts that do not know of calls: the upper one must stay hooked for them.
-		h.at = a.call
-		h.at.addKid(&h.kid)
+		a.call.addKid(&h.kid)
 	}
 }
 
@@ -293,9 +411,7 @@ func (h *hook) undo() {
 	if h.stop != nil {
 		h.stop()
 	}
-	if h.at != nil {
-		h.at.dropKid(&h.kid)
-	}
+	h.kid.drop()
 }
 
 // Calls on one loop are often made with one context. They share its notice: a hub is a call that nobody sees, made under that
@@ -307,7 +423,7 @@ func (c *Call) hub(parent context.Context) *Call {
 	if !ok || c.has(flagHub) {
 		return nil
 	}
-	if h := l.s.hub.Load(); h != nil && !h.has(flagCancel) && sameAs(&h.parent, &parent) {
+	if h := l.s.hub.Load(); h != nil && !h.has(flagCancel) && sameContext(h.parent(), parent) {
 		return h
 	}
 	return l.s.newHub(parent)
@@ -317,7 +433,7 @@ func (c *Call) hub(parent context.Context) *Call {
 //
 //go:noinline
 func (s *sched) newHub(parent context.Context) *Call {
-	h := &Call{parent: parent, kind: noCall}
+	h := &Call{under: parentOf(parent), kind: noCall}
 	h.set(flagHub)
 	s.hub.Store(h)
 	return h
@@ -429,12 +545,7 @@ func (b *leftBehind) end() {
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.
-func sameContext(a, b context.Context) bool { return sameAs(&a, &b) }
-
-func sameAs(a, b *context.Context) bool {
-	type words [2]unsafe.Pointer
-	return *(*words)(unsafe.Pointer(a)) == *(*words)(unsafe.Pointer(b))
-}
+func sameContext(a, b context.Context) bool { return parentOf(a) == parentOf(b) }
 
 // An anchor is what a context knows of hop: the nearest call, and the groups and trackers that calls made with it join.
 type anchor struct {

@@ -124,7 +124,7 @@ func (p *Pool) unfinished() int {
 
 // mayStillSubmit reports whether a stopping pool accepts c: because a call of the pool that is not finished made it.
 func (p *Pool) mayStillSubmit(c *Call) bool {
-	for a := anchorOf(c.parent); a.call != nil; a = anchorOf(a.call.parent) {
+	for a := anchorOf(c.parent()); a.call != nil; a = anchorOf(a.call.parent()) {
 		if !a.call.done() && a.call.Portal() == Portal(p) {
 			return true
 		}

@@ -443,7 +443,7 @@ func (l *Loop) closeUndriven() {
 // mayStillSubmit returns the call for which a stopping loop accepts c: one of the loop, or of a loop below it, that is not
 // finished and under which c was made; of several, a shutdown function if there is one. nil: c is refused.
 func (l *Loop) mayStillSubmit(c *Call) (maker *Call) {
-	for a := anchorOf(c.parent); a.call != nil; a = anchorOf(a.call.parent) {
+	for a := anchorOf(c.parent()); a.call != nil; a = anchorOf(a.call.parent()) {
 		if a.call.done() {
 			continue
 		}

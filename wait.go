@@ -470,9 +470,10 @@ func (c *Call) over() bool {
 		if c.has(flagCancel) {
 			return true
 		}
-		up, ok := c.parent.(*callContext)
+		parent := c.parent()
+		up, ok := parent.(*callContext)
 		if !ok {
-			return c.parent.Err() != nil
+			return parent.Err() != nil
 		}
 		c = (*Call)(up)
 	}

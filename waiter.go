@@ -108,7 +108,7 @@ func (w *Waiter) pushLocked(c *Call) bool {
 // adopt cancels low when c is cancelled, if low's own context does not see to it.
 func (c *Call) adopt(low *Call) {
 	ctx := (*callContext)(c)
-	if sameContext(low.parent, ctx) {
+	if sameContext(low.parent(), ctx) {
 		low.watch()
 		return
 	}
@@ -118,7 +118,7 @@ func (c *Call) adopt(low *Call) {
 		k.f()
 		return
 	}
-	low.OnDone(func() { c.dropKid(k) })
+	low.OnDone(func() { k.drop() })
 }
 
 // want has the goroutine that waits look at the mailbox. It is called by senders, who may hold a call's lock.

@@ -72,9 +72,12 @@ func Gather[T any](ctx context.Context, on hop.Portal, fs ...func(context.Contex
 
 	values := make([]T, len(fs))
 	for i, p := range calls {
-		if p.Call().State() == hop.Succeeded {
-			values[i], _ = p.Result()
-		} else if !ended(p.Call()) {
+		switch v, err := p.Result(); {
+		case err == nil:
+			values[i] = v
+		case ended(p.Call()):
+			fail(err) // the function of OnDone that says so may come later than the group is told
+		default:
 			fail(werr) // could not be waited for
 		}
 	}

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -204,3 +205,35 @@ func TestGatherMisuse(t *testing.T) {
 		t.Error("a function ran although another was nil")
 	}
 }
+
+// The group that Gather waits with is told of the end of a call before the functions of OnDone are.
+func TestGatherReturnsAnErrorWhoseOnDoneComesLater(t *testing.T) {
+	registered, proceed, gate := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer close(gate)
+	on := portalFunc(func(c *hop.Call) error {
+		go c.Run()
+		<-registered // before that of Gather
+		return nil
+	})
+	boom := errors.New("boom")
+	p := hop.Go(context.Background(), hop.Goroutines, func(ctx context.Context) (int, error) {
+		_, err := collect.Gather(ctx, on, func(ctx context.Context) (int, error) {
+			hop.CurrentCall(ctx).OnDone(func() { <-gate })
+			close(registered)
+			<-proceed
+			return 0, boom
+		})
+		return 0, err
+	})
+	for p.Call().State() != hop.Waiting {
+		runtime.Gosched()
+	}
+	close(proceed)
+	if _, err := p.Wait(t.Context()); err != boom {
+		t.Errorf("error %v, want %v", err, boom)
+	}
+}
+
+type portalFunc func(*hop.Call) error
+
+func (f portalFunc) Submit(c *hop.Call) error { return f(c) }
