@@ -201,7 +201,8 @@ func (l *Loop) reserve() bool {
 	if l.queued.Add(1) <= limit {
 		return true
 	}
-	// Calls whose context is over do not count, but nobody may have looked.
+	// Calls whose context is over do not count, but nobody may have looked. Those that have ended are not to be looked at again the next time.
+	l.s.box.Sweep()
 	l.eachQueued(func(c *Call) { c.settled() })
 	if l.queued.Load() <= limit {
 		return true
@@ -210,10 +211,13 @@ func (l *Loop) reserve() bool {
 	return false
 }
 
-// eachQueued calls f for the calls in the mailbox.
+// eachQueued calls f for the calls in the mailbox that have not ended.
 func (l *Loop) eachQueued(f func(*Call)) {
 	var calls []*Call
 	l.s.box.Each(func(it item) bool {
+		if deadItem(it) {
+			return true
+		}
 		switch it := it.(type) {
 		case *Call:
 			calls = append(calls, it)

@@ -90,6 +90,7 @@ type PoolStats struct {
 func NewPool(o *PoolOptions) *Pool {
 	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]uint64)}
 	p.self = p
+	p.queue.Dead = deadItem
 	if o != nil {
 		p.o = *o
 	}
@@ -192,6 +193,7 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 			p.mu.Unlock()
 			return false, true
 		}
+		p.queue.Sweep() // those that have ended are not to be looked at again the next time
 		calls, _ := p.unread()
 		p.mu.Unlock()
 		forEach(calls, func(c *Call) { c.settled() }) // calls whose context is over do not count, but nobody may have looked
@@ -280,13 +282,14 @@ func (p *Pool) feed() {
 	p.changed()
 }
 
-// unread returns the calls in the queue, those that have ended included, and how many posted functions there are. It needs mu.
+// unread returns the calls in the queue that have not ended, and how many posted functions there are. It needs mu.
 func (p *Pool) unread() (calls []*Call, posts int) {
 	p.queue.Unread(func(it item) {
-		if c, ok := it.(*Call); ok {
-			calls = append(calls, c)
-		} else {
+		switch c, ok := it.(*Call); {
+		case !ok:
 			posts++
+		case !c.done():
+			calls = append(calls, c)
 		}
 	})
 	return

@@ -76,6 +76,17 @@ const (
 // An item is what a mailbox carries: a posted function, a call, or a task to resume.
 type item interface{ do(fb *fiber) }
 
+// deadItem reports that it is to run a call which has ended: to do it does nothing. It is asked under a mailbox's lock, and takes none.
+func deadItem(it item) bool {
+	switch it := it.(type) {
+	case *Call:
+		return it.done()
+	case dueHeld:
+		return it.c.done()
+	}
+	return false
+}
+
 type posted func()
 
 func (c *Call) do(fb *fiber) { c.run(fb) }
@@ -94,7 +105,9 @@ func (f posted) do(fb *fiber) {
 }
 
 func newSched(name string, l *Loop) *sched {
-	return &sched{name: name, loop: l, budget: -1, timers: timers{epoch: time.Now()}}
+	s := &sched{name: name, loop: l, budget: -1, timers: timers{epoch: time.Now()}}
+	s.box.Dead = deadItem
+	return s
 }
 
 func (s *sched) String() string { return s.name }

@@ -4,6 +4,9 @@
 // receiver takes it: once for a batch, which it then reads without a lock, in place. Senders only ever write
 // behind the batch, and a ring that has to grow is copied, so the slots of a batch do not change while it is read;
 // they are cleared when the next batch is taken.
+//
+// A receiver that is stuck takes nothing, and what waits for it may die there: a call that is cancelled is not run. Before the ring grows, the dead are
+// left out, so they take no more room than the living did.
 package mailbox
 
 import (
@@ -21,7 +24,7 @@ const batch = 256
 // A Level says who may still send: a message of a lower level than the box's is refused.
 type Level uint8
 
-// A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level and Each may be called from anywhere; the
+// A Box is a mailbox of T. Its zero value is ready. Push, Raise, Level, Each and Sweep may be called from anywhere; the
 // other methods are the receiver's.
 type Box[T any] struct {
 	mu     turn.Short
@@ -34,7 +37,11 @@ type Box[T any] struct {
 	taken  uint64      // end of the batch
 	tail   uint64      // end of what was sent; where this is not taken, known is true
 
-	_ [64]byte // what follows changes with every message, on another processor than what senders write
+	// Dead, if it is set, reports that a message is of no use any more; it stays so then. It is set before the box is used, and called with
+	// the lock held: it must not block.
+	Dead func(T) bool
+
+	_ [56]byte // what follows changes with every message, on another processor than what senders write
 
 	// The receiver's own view of its batch.
 	view  []T
@@ -64,12 +71,61 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 	return true, wake
 }
 
+// grow makes room for one more. The ring, which is full, gets longer only if more than half of it is alive, else the dead are left out: either way
+// there is room then for half as many messages as were looked at, at least, and a message costs the same however long the queue is.
 func (b *Box[T]) grow() {
+	if b.Dead != nil && !b.mostlyAlive() {
+		b.sweep()
+		return
+	}
 	ring := b.longer()
 	for i := b.head; i != b.tail; i++ {
 		ring[i&uint64(len(ring)-1)] = b.ring[i&uint64(len(b.ring)-1)]
 	}
 	b.ring = ring
+}
+
+// mostlyAlive reports whether more than half of the ring is needed: by the batch, and by what is not dead. It looks at the youngest first, which
+// are the most likely to be in the processor's cache.
+func (b *Box[T]) mostlyAlive() bool {
+	n, half, mask := b.taken-b.head, uint64(len(b.ring)/2), uint64(len(b.ring)-1)
+	for i := b.tail; i != b.taken && n <= half; i-- {
+		if !b.Dead(b.ring[(i-1)&mask]) {
+			n++
+		}
+	}
+	return n > half || len(b.ring) == 0
+}
+
+// Sweep leaves out what is dead, but for the receiver's batch.
+func (b *Box[T]) Sweep() {
+	b.mu.Lock()
+	b.sweep()
+	b.mu.Unlock()
+}
+
+// sweep closes the gaps in what is not taken, which the receiver does not read: its batch stands in other slots, or in another ring. It needs mu.
+func (b *Box[T]) sweep() {
+	if b.Dead == nil {
+		return
+	}
+	mask := uint64(len(b.ring) - 1)
+	left := b.taken
+	for i := b.taken; i != b.tail; i++ {
+		v := b.ring[i&mask]
+		if b.Dead(v) {
+			continue
+		}
+		if left != i {
+			b.ring[left&mask] = v
+		}
+		left++
+	}
+	var none T
+	for i := left; i != b.tail; i++ {
+		b.ring[i&mask] = none
+	}
+	b.tail = left // known stays: to look once more than needed is no harm
 }
 
 // rings has those of bursts that are over, with nothing in them, for the next burst of any box: to make one, and those before it which it grew out

@@ -4,7 +4,9 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -235,6 +237,122 @@ func TestTheRingOfABurstServesTheNext(t *testing.T) {
 	if most := uint64(n*64 + 16<<10); least > most {
 		t.Errorf("a burst allocated %d bytes, want at most %d", least, most)
 	}
+}
+
+// Whether a receiver is at its first batch or between two, what dies behind it does not pile up, and gets nobody else lost.
+func TestTheDeadDoNotPileUp(t *testing.T) {
+	for _, taken := range []int{0, 1, 300} {
+		box := mortals()
+		var want []int
+		push := func(n int, dies bool) {
+			m := &mortal{n: n}
+			box.Push(m, 0)
+			m.dead = dies
+			if !dies {
+				want = append(want, n)
+			}
+		}
+		for n := range taken {
+			push(n, false)
+		}
+		box.Refill()
+		const most = 200_000
+		for n := taken; n < most; n++ {
+			push(n, n%1000 != 0)
+		}
+		count := 0
+		box.Each(func(*mortal) bool { count++; return true })
+		if count > 4096 {
+			t.Errorf("%d taken: %d messages are kept, of which %d are of use", taken, count, len(want))
+		}
+		var got []int
+		for more := true; more; more = box.Refill() {
+			for m, ok := box.Next(); ok; m, ok = box.Next() {
+				if !m.dead {
+					got = append(got, m.n)
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d taken: got %d messages, want %d in their order", taken, len(got), len(want))
+		}
+	}
+}
+
+// What was left out is not kept alive by the ring.
+func TestTheDeadAreForgotten(t *testing.T) {
+	box := mortals()
+	var kept []weak.Pointer[mortal]
+	for n := range 1000 {
+		m := &mortal{n: n, dead: n%10 != 0}
+		kept = append(kept, weak.Make(m))
+		box.Push(m, 0)
+	}
+	box.Sweep()
+	runtime.GC()
+	for n, p := range kept {
+		if gone := p.Value() == nil; gone != (n%10 != 0) {
+			t.Fatalf("message %d is gone: %v", n, gone)
+		}
+	}
+	runtime.KeepAlive(box)
+}
+
+// Many die while the receiver reads and sleeps, and the senders send.
+func TestTheDeadAmongManySenders(t *testing.T) {
+	const senders, each = 4, 5000
+	type msg struct {
+		from, n int
+		dead    atomic.Bool
+	}
+	box := &mailbox.Box[*msg]{Dead: func(m *msg) bool { return m.dead.Load() }}
+	wakes := make(chan struct{}, 1)
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	for from := range senders {
+		wg.Go(func() {
+			for n := range each {
+				m := &msg{from: from, n: n}
+				if _, wake := box.Push(m, 0); wake {
+					wakes <- struct{}{}
+				}
+				if n%8 != 0 && n != each-1 {
+					m.dead.Store(true)
+				}
+				if n%100 == 0 {
+					box.Sweep()
+				}
+			}
+		})
+	}
+	go func() { wg.Wait(); close(over) }()
+	var next, last [senders]int
+	for alive := 0; alive < senders*(each/8+1); {
+		m, ok := box.Next()
+		if !ok {
+			if box.Sleep() {
+				select {
+				case <-wakes:
+				case <-time.After(20 * time.Second):
+					t.Fatalf("asleep after %d messages: nobody was told to wake the receiver", alive)
+				}
+			}
+			continue
+		}
+		if m.n < next[m.from] {
+			t.Fatalf("sender %d: message %d after %d", m.from, m.n, next[m.from]-1)
+		}
+		next[m.from] = m.n + 1
+		if m.n%8 != 0 && m.n != each-1 {
+			continue
+		}
+		if want := min(last[m.from], each-1); m.n != want {
+			t.Fatalf("sender %d: message %d, want %d", m.from, m.n, want)
+		}
+		last[m.from] = m.n + 8
+		alive++
+	}
+	<-over
 }
 
 func BenchmarkPushAndTake(b *testing.B) {
