@@ -69,6 +69,7 @@ type Pool struct {
 	postponed uint64 // calls ever delayed
 	reaper    *time.Timer
 	reaping   bool
+	owed      bool // of a shared pool: a goroutine in a bubble had to leave it to others to feed it
 }
 
 // A delay is the timer of a call that is not due; n says which it was.
@@ -120,7 +121,8 @@ var workers = sync.OnceValue(func() *Pool {
 })
 
 // Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Close and
-// Shutdown of it return ErrProtected. In a testing/synctest bubble each call gets a worker of its own. It follows Prefect's get_thread_limiter and anyio's default limiter.
+// Shutdown of it return ErrProtected. In a testing/synctest bubble each call gets a worker of its own, at once, that does not count in the size
+// nor in Stats. It follows Prefect's get_thread_limiter and anyio's default limiter.
 func Workers() *Pool { return workers() }
 
 func (p *Pool) check() {
@@ -216,8 +218,15 @@ func (p *Pool) Post(f func()) error {
 
 // send hands it to a worker or queues it; false: the pool takes nothing of this level.
 func (p *Pool) send(it item, level mailbox.Level) bool {
+	if p.shared && goid.InBubble() {
+		p.startAlone(it)
+		return true
+	}
 	if p.room.Load() {
 		p.mu.Lock()
+		if p.owed {
+			p.feed()
+		}
 		if (!p.queue.Came() || bug.Overtakes) && p.hasPlace() && p.takes(level) {
 			p.give(it)
 			p.changed()
@@ -244,11 +253,10 @@ func (p *Pool) changed() {
 	}
 }
 
-// give has a worker run it, now. It needs mu. What is shared by the whole process must not let goroutines of a testing/synctest bubble serve
-// others, or others serve it: there each call gets a worker of its own.
+// give has a worker run it, now. It needs mu.
 func (p *Pool) give(it item) {
 	p.running++
-	if n := len(p.idle); n > 0 && !(p.shared && goid.InBubble()) {
+	if n := len(p.idle); n > 0 {
 		w := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
@@ -271,8 +279,17 @@ func (p *Pool) take() item {
 }
 
 // feed starts what is queued as far as there is a place. It needs mu.
+//
+// A goroutine in a bubble may come here too, by SetSize or since it cancels a call, but what waits for a shared pool was sent from outside: a
+// worker that is started here would be of the bubble. So there it only gives to those that are idle; the next from outside who comes by sees to the
+// rest.
 func (p *Pool) feed() {
+	p.owed = false
 	for p.hasPlace() {
+		if p.shared && len(p.idle) == 0 && goid.InBubble() {
+			p.owed = true
+			break
+		}
 		it := p.take()
 		if it == nil {
 			break

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/ccall"
-	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -17,11 +16,14 @@ import (
 //	  ▲              │ ▲ ◀─wait ends─┘ │
 //	  └────next──────┘ └──function──┐  │
 //	                      returned  out ◀── abandoned   abandoned
+//
+// One that is alone is in none of the counts, and stays free: see startAlone.
 type worker struct {
 	p      *Pool
 	fb     fiber
 	ch     chan item // what to run next; nil: end
 	gone   bool      // its goroutine is to end; its own
+	alone  bool      // see startAlone; set once
 	locals localValues
 
 	place workerPlace
@@ -54,6 +56,16 @@ func (p *Pool) start(it item) {
 	} else {
 		go w.main()
 	}
+}
+
+// startAlone makes a worker that runs it and ends, beside all that the pool counts. What is shared by the whole process must not let goroutines of a
+// testing/synctest bubble serve others, or others serve it: so there each call gets one of these, which takes nothing from the queue, is never idle,
+// and whose waits and end make no place for others.
+func (p *Pool) startAlone(it item) {
+	w := &worker{p: p, ch: make(chan item, 1), alone: true}
+	w.fb.w = w
+	w.ch <- it
+	go w.main()
 }
 
 // give hands the worker, which is new or has just been taken off the idle list, its next item. It needs mu.
@@ -92,12 +104,19 @@ func (w *worker) main() {
 func (w *worker) next() item {
 	p := w.p
 	turn.At(turn.Idle, w)
+	if w.alone {
+		w.gone = true
+		return nil
+	}
 	p.mu.Lock()
 	p.running--
 	if p.hasPlace() {
 		if it := p.take(); it != nil {
 			p.running++
 			w.hold(it)
+			if p.owed {
+				p.feed()
+			}
 			p.mu.Unlock()
 			return it
 		}
@@ -105,7 +124,7 @@ func (w *worker) next() item {
 	}
 	defer p.mu.Unlock()
 	w.place, w.base = free, nil
-	if p.stop == running && len(p.idle) < p.o.MaxIdle && !(p.shared && goid.InBubble()) {
+	if p.stop == running && len(p.idle) < p.o.MaxIdle {
 		w.since = time.Now()
 		p.idle = append(p.idle, w)
 		p.reapLater()
@@ -165,6 +184,9 @@ func (w *worker) stepBack() {
 // place is given away; a call that runs inline on top of another has none of its own. The function may have returned
 // already, and that may have been told already.
 func (w *worker) abandoned(c *Call) {
+	if w.alone {
+		return
+	}
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,6 +211,9 @@ func (w *worker) abandoned(c *Call) {
 
 // cameBack is told when the function of an abandoned call has returned.
 func (w *worker) cameBack(c *Call) {
+	if w.alone {
+		return
+	}
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
