@@ -528,6 +528,83 @@ func TestAfter_DelayDoesNotCountForTimeout(t *testing.T) {
 	})
 }
 
+// A delayed call belongs to its portal until it is due, as any call that was submitted.
+func TestAfter_IsSubmittedAndNoOtherPortalTakesIt(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		others := map[string]hop.Portal{
+			"loop": newLoop(t, nil), "pool": newPool(t, nil), "Goroutines": hop.Goroutines, "Inline": hop.Inline, "itself": on,
+		}
+		for name, limit := range map[string]int{"alone": -1, "in a group": 0, "in a group with a Limit": 1} {
+			var p *hop.Pending[time.Duration]
+			start, n := time.Now(), 0
+			after := func(ctx context.Context) error {
+				p = hop.After(ctx, time.Second, on, func(context.Context) (time.Duration, error) { n++; return time.Since(start), nil })
+				for other, to := range others {
+					if err := to.Submit(p.Call()); !errors.Is(err, hop.ErrMismatch) {
+						t.Errorf("%s: Submit of the delayed call to %s: %v", name, other, err)
+					}
+				}
+				wantState(t, p.Call(), hop.Queued)
+				if got := p.Call().Portal(); got != on {
+					t.Errorf("%s: its portal is %v", name, got)
+				}
+				return nil
+			}
+			if limit < 0 {
+				after(t.Context())
+			} else if err := hop.WithGroup(t.Context(), &hop.GroupOptions{Limit: limit}, after); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if d := must(t, p); d != time.Second || n != 1 {
+				t.Errorf("%s: it ran after %v, %d times", name, d, n)
+			}
+			wantIs(t, others["pool"].Submit(p.Call()), hop.ErrMismatch)
+		}
+	})
+}
+
+// Nor does one whose group has no place for it when it is due.
+func TestAfter_IsDueAndWaitsForAPlaceInItsGroup(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		start := time.Now()
+		err := hop.WithGroup(t.Context(), &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+			g := newGate(t)
+			hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { g.pass(); return 0, nil }) // has the place
+			p := hop.After(ctx, time.Second, on, func(context.Context) (time.Duration, error) { return time.Since(start), nil })
+			time.Sleep(2 * time.Second)
+			wantIs(t, hop.Goroutines.Submit(p.Call()), hop.ErrMismatch)
+			wantIs(t, on.Submit(p.Call()), hop.ErrMismatch)
+			g.open()
+			if d := must(t, p); d != 2*time.Second {
+				t.Errorf("it ran after %v", d)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What a user's portal takes when it is due may be handed on, as what Go gives it.
+func TestAfter_OnAPortalThatHandsOn(t *testing.T) {
+	pool := newPool(t, nil)
+	for _, limit := range []int{0, 1} {
+		err := hop.WithGroup(t.Context(), &hop.GroupOptions{Limit: limit}, func(ctx context.Context) error {
+			must(t, hop.After(ctx, time.Millisecond, handsOn{pool}, value(1)))
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	must(t, hop.After(t.Context(), time.Millisecond, handsOn{pool}, value(1)))
+}
+
+type handsOn struct{ to hop.Portal }
+
+func (p handsOn) Submit(c *hop.Call) error { return p.to.Submit(c) }
+
 func TestAfter_OnAStoppedPlaceEndsWithErrStopped(t *testing.T) {
 	l := newLoop(t, nil)
 	pool := newPool(t, nil)

@@ -169,7 +169,7 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 	turn.At(turn.Submit, c)
 	c.join()
 	if c.has(flagHeld) {
-		if kept, err := c.hold(on); kept || err != nil {
+		if kept, err := c.hold(on, false); kept || err != nil {
 			return false, err // it comes again when it has a place in its group
 		}
 	}
@@ -206,6 +206,23 @@ func (c *Call) acceptFresh() bool {
 	old := c.st.Load()
 	return State(old&stateMask) == Created && old&(flagLoose|flagTaken|flagPromise|flagCancel|flagEnding|flagHeld) == 0 &&
 		c.st.CompareAndSwap(old, old|uint32(Queued)|flagTaken)
+}
+
+// acceptDelayed is accept of a call that is to be submitted later, when it is due: until then no other portal takes it. Its portal is set.
+func (c *Call) acceptDelayed() (bool, error) {
+	c.mu.Lock()
+	x := c.hasRare()
+	if state := c.raw(); c.has(flagTaken) || state == Running || x != nil && x.held != nil {
+		c.mu.Unlock()
+		return false, refuse(ErrMismatch, "%v was submitted before", c)
+	} else if state.Done() {
+		c.mu.Unlock()
+		return false, nil
+	}
+	defer c.mu.Unlock()
+	c.set(flagTaken)
+	c.advance(Created, Queued)
+	return true, nil
 }
 
 // unaccept takes accept back: the portal refuses after all.

@@ -36,8 +36,8 @@ type groupPlace struct {
 	taken bool // under g.mu
 }
 
-// hold gets c its places, or keeps it until it has them; true: it is kept, and will be submitted to on then.
-func (c *Call) hold(on Portal) (kept bool, err error) {
+// hold gets c its places, or keeps it until it has them; true: it is kept, and will be submitted to on then. due: acceptDelayed has kept it for that.
+func (c *Call) hold(on Portal, due bool) (kept bool, err error) {
 	if on == Inline {
 		return false, nil
 	}
@@ -51,6 +51,11 @@ func (c *Call) hold(on Portal) (kept bool, err error) {
 		}
 		return false, nil // it comes from there
 	}
+	if c.has(flagTaken) && !due {
+		c.mu.Unlock()
+		return true, refuse(ErrMismatch, "%v was submitted before", c)
+	}
+	c.st.And(^uint32(flagTaken)) // from here on it is held that keeps others away
 	h := &heldCall{c: c, on: on}
 	for l := c.sets; l != nil; l = l.up {
 		if l.group != nil && l.group.o.Limit > 0 {

@@ -255,23 +255,22 @@ func (l *Loop) postInternal(f func()) error {
 // submitAfter has c run on the loop in d.
 func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	l.check()
-	held := c.has(flagHeld) // it gets its places in groups with a Limit when it is due
-	if held {
-		c.advance(Created, Queued)
+	var some bool
+	var err error
+	if c.has(flagHeld) { // it gets its places in groups with a Limit when it is due
+		some, err = c.acceptDelayed()
 	} else {
-		some, err := c.accept(l, nil)
-		if !some || err != nil {
-			return err
-		}
+		some, err = c.accept(l, nil)
+	}
+	if !some || err != nil {
+		return err
 	}
 	c.set(flagDelayed)
 	l.mu.Lock()
 	if !bug.DelaysAfterStop && l.stop != running {
 		l.mu.Unlock()
 		c.st.And(^uint32(flagDelayed))
-		if !held {
-			c.unaccept()
-		}
+		c.unaccept()
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
 	}
 	if !c.done() {
@@ -313,7 +312,7 @@ func (c *Call) due(s *sched) {
 // A dueHeld is a delayed call that is due, and is to get its places.
 type dueHeld struct{ c *Call }
 
-func (d dueHeld) do(fb *fiber) { d.c.submitHeld(fb.s.loop) }
+func (d dueHeld) do(fb *fiber) { d.c.submitDue(fb.s.loop) }
 
 // dropTimer takes the timer back: the call has ended.
 func (c *Call) dropTimer() {

@@ -147,6 +147,11 @@ func (p *Pool) Submit(c *Call) error {
 	if !some || err != nil {
 		return err
 	}
+	return p.submitAccepted(c)
+}
+
+// submitAccepted is Submit of a call that accept has made the pool's.
+func (p *Pool) submitAccepted(c *Call) error {
 	sent, full := p.sendCall(c, open)
 	if !sent && !full && p.mayStillSubmit(c) {
 		sent, full = p.sendCall(c, told)
@@ -348,10 +353,14 @@ func (p *Pool) Stats() PoolStats {
 // submitAfter has c run in d.
 func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.check()
-	c.advance(Created, Queued)
+	some, err := c.acceptDelayed()
+	if !some || err != nil {
+		return err
+	}
 	p.mu.Lock()
 	if p.stop != running {
 		p.mu.Unlock()
+		c.unaccept()
 		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
 	}
 	if p.delayed == nil {
@@ -360,8 +369,14 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.postponed++
 	p.delayed[c] = delay{p.postponed, time.AfterFunc(d, func() {
 		p.undelay(c)
-		if !c.settled() {
-			c.submitHeld(p)
+		switch {
+		case c.settled():
+		case c.has(flagHeld):
+			c.submitDue(p)
+		default:
+			if err := p.submitAccepted(c); err != nil {
+				c.Fail(err)
+			}
 		}
 	})}
 	p.mu.Unlock()

@@ -137,11 +137,23 @@ func (c *Call) submit(on Portal) {
 // submitHeld is submitTo when the call has its places in groups with a Limit.
 func (c *Call) submitHeld(on Portal) {
 	if c.has(flagHeld) {
-		if kept, _ := c.hold(on); kept {
+		if kept, _ := c.hold(on, false); kept {
 			return
 		}
 	}
 	c.submitTo(on)
+}
+
+// submitDue is submitHeld of a call that acceptDelayed has kept for on until now.
+func (c *Call) submitDue(on Portal) {
+	if !c.has(flagHeld) || on == Inline {
+		c.st.And(^uint32(flagTaken))
+		c.submitTo(on)
+		return
+	}
+	if kept, _ := c.hold(on, true); !kept {
+		c.submitTo(on)
+	}
 }
 
 // submitTo hands the call to the portal. A refusal ends it.
@@ -201,10 +213,15 @@ func (c *Call) submitIn(d time.Duration, on Portal) {
 		}
 		return
 	}
-	c.advance(Created, Queued)
+	if some, err := c.acceptDelayed(); !some || err != nil {
+		if err != nil {
+			c.Fail(err)
+		}
+		return
+	}
 	t := time.AfterFunc(d, func() {
 		if !c.settled() {
-			c.submitHeld(on)
+			c.submitDue(on)
 		}
 	})
 	c.OnDone(func() { t.Stop() })
