@@ -587,6 +587,41 @@ func TestS25_OnShutdownFunctionsRunOnce(t *testing.T) {
 	}
 }
 
+func TestS25_WhatAShutdownFunctionRegistersRunsLast(t *testing.T) {
+	for _, how := range []string{"Shutdown", "Close"} {
+		t.Run(how, func(t *testing.T) {
+			onEachLoop(t, func(t *testing.T, l *hop.Loop) {
+				var order []string
+				note := func(what string) { order = append(order, what) }
+				register := func(what string) {
+					l.OnShutdown(func(ctx context.Context) error { note(what); return hop.Yield(ctx) })
+				}
+				local := hop.NewLocal(func(context.Context) (int, error) { return 1, nil },
+					func(int) error { note("closed"); register("by the close of a Local"); return nil })
+				must(t, hop.Go(bg, l, local.Get))
+				l.OnShutdown(func(context.Context) error { note("first"); register("by the first"); return nil })
+				register("second")
+				within(t, patience, how, func() {
+					if how == "Close" {
+						l.Close()
+					} else {
+						l.Shutdown(bg)
+					}
+				})
+				want := []string{"first", "second", "by the first", "closed", "by the close of a Local"}
+				if !slices.Equal(order, want) {
+					t.Errorf("order %q, want %q", order, want)
+				}
+				register("never")
+				within(t, patience, how+" again", func() { l.Close() })
+				if len(order) != len(want) {
+					t.Errorf("on a loop that has stopped a shutdown function ran: %q", order)
+				}
+			})
+		})
+	}
+}
+
 func TestS25_CloseHurriesAShutdown(t *testing.T) {
 	onEachStoppable(t, func(t *testing.T, s stoppable) {
 		p := hop.Go(bg, s, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })

@@ -33,9 +33,9 @@ const (
 )
 
 // OnShutdown has f run on the loop when it stops, as a task, after everything else; several in the order of their
-// registration, one after the other. An error of f is logged. On a loop that has begun its shutdown functions, f never
-// runs. f must not wait for calls on the loop other than those it makes with its ctx. It follows Prefect's
-// add_event_loop_shutdown_callback.
+// registration, one after the other. What is registered meanwhile, by one of them or by the close of a [Local], is the last to run; on a loop that
+// has stopped, f never runs. An error of f is logged. f must not wait for calls on the loop other than those it makes with its ctx. It follows
+// Prefect's add_event_loop_shutdown_callback.
 func (l *Loop) OnShutdown(f func(context.Context) error) {
 	l.check()
 	if f == nil {
