@@ -353,3 +353,51 @@ func TestAZeroLoopAsHostLeavesNoTrace(t *testing.T) {
 		t.Errorf("Loops has one that was never made: %v", ls)
 	}
 }
+
+// A Run that comes when all is done, but not everybody knows: here what closes the child is still at its log.
+func TestS24_ARunBetweenTheLastStepAndTheEndIsRefused(t *testing.T) {
+	parent := hop.NewLoop(&hop.LoopOptions{Manual: true})
+	logging, logged := newGate(t), make(chan struct{})
+	child := childOf(t, parent, "child", &hop.LoopOptions{Manual: true, Logger: slog.New(slowHandler{quiet.Handler(), logging, logged})})
+	suspended := hop.Go(bg, child, until(new(hop.Event)))
+	left := make(chan bool)
+	go func() { driveToWait(child, suspended.Call()); close(left) }()
+	recv(t, "the child's driver", left) // and it is gone
+	ran := make(chan error, 1)
+	go func() { ran <- parent.Run(bg) }()
+	must(t, hop.Go(bg, parent, value(1)))
+	over, end := context.WithCancel(bg)
+	stopped := make(chan error, 1)
+	go func() { stopped <- parent.Shutdown(over) }()
+	untilClosing(t, parent)
+	end() // the rest, which is the child, is closed
+	recv(t, "Shutdown", stopped)
+	recv(t, "the child's log", logged)
+	if err := recv(t, "Run", ran); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		within(t, patience, "Run", func() { wantIs(t, parent.Run(bg), hop.ErrStopped) })
+		if isDone(parent.Stopped()) {
+			t.Error("it has ended before what closes its child")
+		}
+	}
+	logging.open()
+	recv(t, "the parent's end", parent.Stopped())
+	within(t, patience, "Run", func() { wantIs(t, parent.Run(bg), hop.ErrStopped) })
+}
+
+// A slowHandler logs when its gate is opened.
+type slowHandler struct {
+	slog.Handler
+	g  *gate
+	in chan struct{}
+}
+
+func (h slowHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h slowHandler) Handle(context.Context, slog.Record) error {
+	close(h.in)
+	h.g.pass()
+	return nil
+}

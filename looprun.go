@@ -53,7 +53,7 @@ func (l *Loop) takeDriver(toItsEnd bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.ended.IsSet():
+	case l.stop == finished || l.ended.IsSet(): // finished: nothing is left to drive, only the end to be told, once
 		return refuse(ErrStopped, "%v has stopped", l)
 	case l.driving:
 		return refuse(ErrMismatch, "%v is being driven by another Run", l)
