@@ -16,6 +16,10 @@ import (
 // any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
 // more; its guests then end: every call in them with ErrStopped.
 //
+// Where Post is called because a task is to go on, hop holds a lock of what the task has waited for. So Post must not wait for anybody who may be
+// using hop, nor panic, nor end its goroutine with runtime.Goexit. A panic counts as an error, which stops the guests; a Goexit does too, but the
+// lock may stay locked.
+//
 // It follows async-kernel's hosts and trio's guest mode.
 type Host interface {
 	Post(f func()) error
