@@ -272,6 +272,9 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 	if !c.out() {
 		return nil
 	}
+	if c.onCallersGuest() {
+		return c.hostWaits()
+	}
 	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -56,10 +56,8 @@ func everyEndWait() []*endWait {
 // hostedHere reports whether the calling goroutine, which hop does not know, is the host's own of the loop, or of one below it: a wait for its
 // end would stop the host, and the end with it.
 func (l *Loop) hostedHere() bool {
-	if l.o.Host != nil {
-		if fb := self(); fb == nil && l.onHost() || fb != nil && l.hostedBy(fb) {
-			return true
-		}
+	if l.hostIs(self()) {
+		return true
 	}
 	l.mu.Lock()
 	below := slices.Concat(l.children, l.guests)

@@ -158,20 +158,23 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 		}
 		g.mu.Unlock()
 		// The members are waited for also when ctx is over: they have been cancelled.
-		err := waitOn(context.WithoutCancel(ctx), pc, "the members of a group", func(w *wait) bool {
-			w.onMany.Store(&g.many)
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.set.n == 0 {
-				return false
-			}
-			g.waiters.Add(&w.node, w)
-			return true
-		}, func(w *wait) {
-			g.mu.Lock()
-			g.waiters.Remove(&w.node)
-			g.mu.Unlock()
-		})
+		err := g.refusesHost()
+		if err == nil {
+			err = waitOn(context.WithoutCancel(ctx), pc, "the members of a group", func(w *wait) bool {
+				w.onMany.Store(&g.many)
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				if g.set.n == 0 {
+					return false
+				}
+				g.waiters.Add(&w.node, w)
+				return true
+			}, func(w *wait) {
+				g.mu.Lock()
+				g.waiters.Remove(&w.node)
+				g.mu.Unlock()
+			})
+		}
 		if err == nil {
 			continue
 		}
@@ -187,6 +190,22 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 			return failed
 		}
 	}
+}
+
+// refusesHost is the error of a wait for the members on the own goroutine of the host that one of them is to run on; nil: there is none.
+//
+//go:noinline
+func (g *Group) refusesHost() (err error) {
+	if !foreignHosts.Load() {
+		return nil
+	}
+	g.set.each(func(c *Call) bool {
+		if c.needsCaller() {
+			err = c.hostWaits()
+		}
+		return err == nil
+	})
+	return err
 }
 
 // result joins the errors.

@@ -49,6 +49,9 @@ const (
 )
 
 func (l *Loop) startGuest() {
+	if !isLoop(l.o.Host) {
+		foreignHosts.Store(true)
+	}
 	l.s.notify = l.callHost
 	l.s.box.Sleep()
 	if h, ok := l.o.Host.(*Loop); ok {
@@ -142,6 +145,33 @@ func (l *Loop) tick() {
 
 // hostsInCalls says that there was a foreign loop that ran in a call. Until then no wait in a call is looked at for that.
 var hostsInCalls atomic.Bool
+
+// foreignHosts says that there was a host that is no loop of hop's. Until then no wait for several calls is looked at for that.
+var foreignHosts atomic.Bool
+
+// needsCaller reports whether c is to run on a guest whose foreign host's own goroutine is the caller's: while that waits, c does not end. Like
+// settled it may run functions of users.
+func (c *Call) needsCaller() bool { return c.onCallersGuest() && !c.settled() }
+
+// onCallersGuest is needsCaller of a call that may have ended, since its function may run on.
+func (c *Call) onCallersGuest() bool {
+	if !foreignHosts.Load() {
+		return false
+	}
+	l, ok := c.Portal().(*Loop)
+	return ok && l.hostIs(self())
+}
+
+// hostIs reports whether the calling goroutine, fb or one that hop does not know, is the own one of the foreign host that drives the loop.
+func (l *Loop) hostIs(fb *fiber) bool {
+	if l.o.Host == nil {
+		return false
+	}
+	if fb == nil {
+		return l.onHost()
+	}
+	return hostsInCalls.Load() && l.hostedBy(fb)
+}
 
 // onHost reports whether the calling goroutine, which hop does not know, is the host's own.
 func (l *Loop) onHost() bool {

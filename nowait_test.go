@@ -48,6 +48,85 @@ func TestS39_OnTheHostsOwnGoroutineAWaitIsRefused(t *testing.T) {
 	}
 }
 
+// onAHost runs f in a foreign host's own code, as a toolkit's callback runs: on a goroutine that hop does not know, and in a call in which
+// the foreign loop runs.
+func onAHost(t *testing.T, f func(t *testing.T, guest *hop.Loop)) {
+	for name, run := range map[string]func(host directHost){
+		"goroutine": func(host directHost) { go host.serve() },
+		"call": func(host directHost) {
+			hop.Go(bg, hop.Goroutines, func(context.Context) (int, error) { host.serve(); return 0, nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := make(directHost, 100)
+			run(host)
+			t.Cleanup(func() { close(host) })
+			guest := newLoop(t, &hop.LoopOptions{Name: "guest", Host: host})
+			must(t, hop.Go(bg, guest, value(1))) // a tick has run: the host's goroutine is known
+			done := make(chan struct{})
+			host <- func() { defer close(done); f(t, guest) }
+			recv(t, "the host's own code", done)
+		})
+	}
+}
+
+func TestS39_AHostsOwnCodeCannotWaitForAGroupOnItsGuest(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		var p *hop.Pending[int]
+		var ctxOf context.Context
+		err := hop.WithGroup(bg, nil, func(ctx context.Context) error {
+			hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+			p, ctxOf = hop.Go(ctx, guest, mustNotRun(t)), ctx
+			return nil
+		})
+		wantIs(t, err, hop.ErrCannotWait)
+		if _, err := p.Result(); !errors.Is(err, hop.ErrCancelled) { // it had not begun
+			t.Errorf("the member on the guest: %v", err)
+		}
+		if _, err := hop.Go(ctxOf, hop.Inline, mustNotRun(t)).Result(); !errors.Is(err, hop.ErrCannotWait) {
+			t.Errorf("a call made with the ctx after the end: %v, want the cause of that", err)
+		}
+	})
+}
+
+func TestS39_AHostsOwnCodeMayWaitForAGroupThatNeedsNoHost(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		over, end := context.WithCancelCause(bg)
+		err := hop.WithGroup(bg, nil, func(ctx context.Context) error {
+			for range 3 {
+				hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Millisecond) })
+			}
+			p := hop.Go(over, guest, mustNotRun(t))
+			hop.CurrentGroup(ctx).Add(p.Call())
+			end(errEnough) // it has ended, though nobody has looked
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestS39_AHostsOwnCodeCannotWaitForAnAbandonedFunctionOfItsGuest(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		p := hop.Go(bg, guest, mustNotRun(t), hop.Abandon())
+		if err := p.CancelWait(bg, nil); err != nil { // it was not begun
+			t.Error(err)
+		}
+	})
+	host := make(directHost, 100)
+	go host.serve()
+	t.Cleanup(func() { close(host) })
+	guest := newLoop(t, &hop.LoopOptions{Name: "guest", Host: host})
+	var e hop.Event
+	p := hop.Go(bg, guest, func(context.Context) (int, error) { return 0, e.Wait(bg) }, hop.Abandon())
+	untilWaiting(t, p.Call())
+	told := make(chan error, 1)
+	host <- func() { told <- p.CancelWait(bg, nil) }
+	wantIs(t, recv(t, "CancelWait", told), hop.ErrCannotWait)
+	e.Set()
+}
+
 func mustNotRun(t *testing.T) func(context.Context) (int, error) {
 	return func(context.Context) (int, error) {
 		t.Error("a function ran that nobody could wait for")

@@ -18,6 +18,9 @@ func init() {
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.WaitFor = waitFor
+	inside.Await = awaitUnseen
+	inside.NeedsCaller = func(call any) bool { return call.(*Call).needsCaller() }
+	inside.RefusesHost = func(loop any) error { return loop.(*Loop).refusesHost() }
 	inside.Set = func(event any) { event.(*Event).raise() }
 }
 
@@ -31,6 +34,22 @@ func waitFor(ctx context.Context, event any, each func(yield func(any) bool)) er
 		w.onMany.Store(many)
 		return e.list(w)
 	}, e.unlist))
+}
+
+//go:noinline
+func awaitUnseen(ctx context.Context, call any) error {
+	c := call.(*Call)
+	err := c.await(ctx, goid.CallerPC())
+	c.unseen()
+	return err
+}
+
+// refusesHost is the error of who would wait on the own goroutine of the loop's foreign host for what the loop is to do; nil: that is another.
+func (l *Loop) refusesHost() error {
+	if !foreignHosts.Load() || !l.hostIs(self()) {
+		return nil
+	}
+	return refuse(ErrCannotWait, "%v runs on this goroutine, its host's own: a wait for it would stop the host", l)
 }
 
 // runs reports whether c runs on the goroutine, which is the caller's, perhaps below others.

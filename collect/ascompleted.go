@@ -90,12 +90,15 @@ func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[
 // wait returns nil when a call has finished since take returned nil, and the reason why it will not wait otherwise.
 func (s *stream[T]) wait(ctx context.Context) error {
 	if s.n > 1 {
-		return noCallback(s.sleep(ctx))
+		if !s.stuck() {
+			return noCallback(s.sleep(ctx))
+		}
+		// All are to run on the host whose goroutine this is: a wait for any of them is refused, with the reason.
 	}
 	// One is left. A wait for just that one is an edge of hop's wait graph, which finds any cycle through it; a wait
 	// for the first of several is not, for it hangs only if all of them do.
 	e := s.open.next
-	_, err := e.p.Wait(ctx)
+	err := inside.Await(ctx, e.p.Call()) // which leaves it to the consumer to look at its error
 	if !ended(e.p.Call()) {
 		refuseCycle(err)
 		return noCallback(err)
@@ -103,6 +106,16 @@ func (s *stream[T]) wait(ctx context.Context) error {
 	taken := inside.Unwatch(e.p.Call(), &e.node)
 	e.late = s.push(e) && !taken // it is ready by this, and Wake is still to come
 	return nil
+}
+
+// stuck tells whether none of the calls can end while this goroutine waits: see inside.NeedsCaller.
+func (s *stream[T]) stuck() bool {
+	for e := s.open.next; e != &s.open; e = e.next {
+		if !inside.NeedsCaller(e.p.Call()) {
+			return false
+		}
+	}
+	return true
 }
 
 // ended tells whether c is done.

@@ -443,3 +443,29 @@ func TestS35_LeavingCancelsAllWhateverOnDoneDoes(t *testing.T) {
 		t.Errorf("the last is %v", s)
 	}
 }
+
+func TestS39_AsCompletedOnAHostForItsGuest(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		for n := range 3 { // calls elsewhere, which come first
+			calls := []*hop.Pending[int]{neverThere(t, guest)}
+			for range n {
+				calls = append(calls, soon(nil))
+			}
+			calls = append(calls, neverThere(t, guest))
+			yielded := 0
+			func() {
+				defer func() {
+					err, _ := recover().(error)
+					wantIs(t, err, hop.ErrCannotWait)
+				}()
+				for range collect.AsCompleted(context.Background(), slices.Values(calls)) {
+					yielded++
+				}
+				t.Error("the iterator has ended")
+			}()
+			if yielded != n {
+				t.Errorf("it yielded %d of the %d calls that were elsewhere", yielded, n)
+			}
+		}
+	})
+}

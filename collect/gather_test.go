@@ -237,3 +237,19 @@ func TestGatherReturnsAnErrorWhoseOnDoneComesLater(t *testing.T) {
 type portalFunc func(*hop.Call) error
 
 func (f portalFunc) Submit(c *hop.Call) error { return f(c) }
+
+func TestS39_GatherOnAHostForItsGuest(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		f := func(context.Context) (int, error) { t.Error("it ran"); return 1, nil }
+		vs, err := collect.Gather(context.Background(), guest, f, f)
+		wantIs(t, err, hop.ErrCannotWait)
+		if !slices.Equal(vs, []int{0, 0}) {
+			t.Errorf("values %v", vs)
+		}
+		if vs, err := collect.Gather(context.Background(), hop.Goroutines, func(ctx context.Context) (int, error) {
+			return 3, hop.Sleep(ctx, time.Millisecond)
+		}); err != nil || !slices.Equal(vs, []int{3}) {
+			t.Errorf("elsewhere: %v, %v", vs, err)
+		}
+	})
+}

@@ -124,3 +124,60 @@ func counted(pulled *int, calls ...*hop.Pending[int]) iter.Seq[*hop.Pending[int]
 		}
 	}
 }
+
+// directHost is a foreign event loop whose own code runs beside what is posted to it, on one goroutine.
+type directHost chan func()
+
+func (h directHost) Post(f func()) error {
+	h <- f
+	return nil
+}
+
+// serve is the host's loop, on its one thread.
+func (h directHost) serve() {
+	if runtime.GOARCH != "wasm" { // where a lock outlives its goroutine
+		runtime.LockOSThread()
+	}
+	for f := range h {
+		f()
+	}
+}
+
+// onAHost runs f in the own code of the foreign host of guest, on a goroutine that hop does not know and in a call in which the foreign loop runs.
+func onAHost(t *testing.T, f func(t *testing.T, guest *hop.Loop)) {
+	for name, run := range map[string]func(host directHost){
+		"goroutine": func(host directHost) { go host.serve() },
+		"call": func(host directHost) {
+			hop.Go(context.Background(), hop.Goroutines, func(context.Context) (int, error) { host.serve(); return 0, nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := make(directHost, 100)
+			run(host)
+			t.Cleanup(func() { close(host) })
+			guest := hop.NewLoop(&hop.LoopOptions{Name: t.Name(), Host: host})
+			t.Cleanup(func() { within(t, func() { guest.Close() }) })
+			within(t, func() { // a tick, so that the host's goroutine is known
+				hop.Run(context.Background(), guest, func(context.Context) error { return nil })
+			})
+			done := make(chan struct{})
+			host <- func() { defer close(done); f(t, guest) }
+			within(t, func() { <-done })
+		})
+	}
+}
+
+// neverThere is a call on guest that must not run, as its host is busy and cancels it.
+func neverThere(t *testing.T, guest *hop.Loop) *hop.Pending[int] {
+	p := hop.Go(context.Background(), guest, func(context.Context) (int, error) { return 1, nil })
+	t.Cleanup(func() { p.Cancel(nil) })
+	return p
+}
+
+// soon is a call elsewhere that ends while others wait for it.
+func soon(err error) *hop.Pending[int] {
+	return hop.Go(context.Background(), hop.Goroutines, func(ctx context.Context) (int, error) {
+		hop.Sleep(ctx, time.Millisecond)
+		return 2, err
+	})
+}

@@ -42,7 +42,8 @@ func (w When) String() string {
 //
 // It has no error of its own: those of the calls are in their Results. When ctx ends first, what is done until then is
 // returned, and the rest goes on: Wait cancels nothing. The same holds when the place that it runs on is stopped, and
-// where it may not wait (a wait would return hop.ErrStopped or hop.ErrCannotWait).
+// where it may not wait (a wait would return hop.ErrStopped or hop.ErrCannotWait). On a foreign host's own goroutine it does not wait for what is to
+// run on a guest of that host. A failure is not looked at by this: who does not ask for the Result has it logged, as elsewhere.
 //
 // It blocks as [hop.Pending.Wait] does: on a loop it suspends the task, on a pool it gives back the place. Time and memory
 // are linear in the number of calls; to take results one by one, range over [AsCompleted] instead.
@@ -97,9 +98,9 @@ func waitOne[T any](ctx context.Context, p *hop.Pending[T]) bool {
 	if ended(p.Call()) {
 		return true
 	}
-	_, err := p.Wait(ctx)
+	err := inside.Await(ctx, p.Call()) // Pending.Wait would count as a look at its error
 	if ended(p.Call()) {
-		return true // err is p's own
+		return true
 	}
 	refuseCycle(err)
 	return false
@@ -136,6 +137,9 @@ func waitFirst[T any](ctx context.Context, when When, calls []*hop.Pending[T]) {
 				met.Set()
 			}
 		}))
+		if inside.NeedsCaller(p.Call()) && left.Add(-1) == 0 {
+			return // this is their host's goroutine: nothing more ends while it waits
+		}
 		if met.IsSet() {
 			return
 		}

@@ -3,6 +3,9 @@ package collect_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -267,3 +270,104 @@ func TestS4_ACallThatAsksForItselfWithAnotherContext(t *testing.T) {
 		})
 	}
 }
+
+func TestS39_WaitOnAHostForItsGuest(t *testing.T) {
+	for _, when := range []collect.When{collect.AllDone, collect.FirstDone, collect.FirstFailed} {
+		t.Run(when.String(), func(t *testing.T) {
+			onAHost(t, func(t *testing.T, guest *hop.Loop) {
+				calls := []*hop.Pending[int]{neverThere(t, guest), neverThere(t, guest)}
+				done, rest := collect.Wait(context.Background(), when, calls...)
+				wantSame(t, "done", done, nil)
+				wantSame(t, "rest", rest, calls)
+				for _, elsewhere := range []int{0, 2} { // what is elsewhere is waited for, wherever it stands
+					p := soon(nil)
+					mixed := slices.Insert(slices.Clone(calls), elsewhere, p)
+					done, rest := collect.Wait(context.Background(), when, mixed...)
+					if when == collect.AllDone && elsewhere == 0 { // it is the first that is waited for last
+						wantSame(t, "rest", rest, mixed)
+						continue
+					}
+					wantSame(t, "done", done, []*hop.Pending[int]{p})
+					wantSame(t, "rest", rest, calls)
+				}
+			})
+		})
+	}
+}
+
+func TestS39_WaitOnAHostForTheFirstFailure(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		fails, there := soon(errors.New("no")), neverThere(t, guest)
+		done, rest := collect.Wait(context.Background(), collect.FirstFailed, there, fails)
+		wantSame(t, "done", done, []*hop.Pending[int]{fails})
+		wantSame(t, "rest", rest, []*hop.Pending[int]{there})
+		fails.Result() // or hop would report that nobody looked
+	})
+}
+
+// To wait for a call is not to look at its error.
+func TestS14_WaitAndAsCompletedLeaveAFailureUnseen(t *testing.T) {
+	for name, f := range map[string]func(ctx context.Context, p *hop.Pending[int]){
+		"AllDone":     func(ctx context.Context, p *hop.Pending[int]) { collect.Wait(ctx, collect.AllDone, p) },
+		"FirstDone":   func(ctx context.Context, p *hop.Pending[int]) { collect.Wait(ctx, collect.FirstDone, p) },
+		"FirstFailed": func(ctx context.Context, p *hop.Pending[int]) { collect.Wait(ctx, collect.FirstFailed, p) },
+		"AsCompleted": func(ctx context.Context, p *hop.Pending[int]) {
+			for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{p})) {
+			}
+		},
+	} {
+		for _, looks := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, looks), func(t *testing.T) {
+				reports := make(reportHandler, 10)
+				l := hop.NewLoop(&hop.LoopOptions{Name: t.Name(), Logger: slog.New(reports)})
+				defer l.Close()
+				fail := func() { // a frame of its own, so that nothing here keeps the call
+					var end hop.Event
+					p := hop.Go(t.Context(), l, func(ctx context.Context) (int, error) { end.Wait(ctx); return 0, errors.New("unseen") })
+					waits := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) {
+						f(ctx, p)
+						if looks {
+							p.Result()
+						}
+						return 0, nil
+					})
+					within(t, func() {
+						for waits.Call().State() != hop.Waiting {
+							runtime.Gosched()
+						}
+						end.Set()
+						waits.Wait(context.Background())
+					})
+				}
+				fail()
+				if looks { // the next, which nobody looks at, is reported after it
+					looks = false
+					fail()
+				}
+				within(t, func() {
+					for len(reports) == 0 {
+						runtime.GC()
+						runtime.Gosched()
+					}
+				})
+				for range 3 {
+					runtime.GC()
+				}
+				if n := len(reports); n != 1 {
+					t.Errorf("%d reports, want one", n)
+				}
+			})
+		}
+	}
+}
+
+// A reportHandler gets what is logged.
+type reportHandler chan string
+
+func (h reportHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h reportHandler) Handle(_ context.Context, r slog.Record) error {
+	h <- r.Message
+	return nil
+}
+func (h reportHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h reportHandler) WithGroup(string) slog.Handler      { return h }

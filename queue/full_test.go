@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -280,5 +281,69 @@ func TestS4_TheQueuesOwnFunctionPutsWithAnotherContext(t *testing.T) {
 	}
 	if err := q.Shutdown(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// directHost is a foreign event loop whose own code runs beside what is posted to it, on one goroutine.
+type directHost chan func()
+
+func (h directHost) Post(f func()) error {
+	h <- f
+	return nil
+}
+
+// serve is the host's loop, on its one thread.
+func (h directHost) serve() {
+	if runtime.GOARCH != "wasm" { // where a lock outlives its goroutine
+		runtime.LockOSThread()
+	}
+	for f := range h {
+		f()
+	}
+}
+
+// The room would be made on the goroutine that waits for it.
+func TestS39_PutOnAHostIntoAFullQueueOnItsGuest(t *testing.T) {
+	for name, run := range map[string]func(host directHost){
+		"goroutine": func(host directHost) { go host.serve() },
+		"call": func(host directHost) {
+			hop.Go(context.Background(), hop.Goroutines, func(context.Context) (int, error) { host.serve(); return 0, nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := make(directHost, 100)
+			run(host)
+			t.Cleanup(func() { close(host) })
+			guest := hop.NewLoop(&hop.LoopOptions{Name: t.Name(), Host: host})
+			t.Cleanup(func() { within(t, func() { guest.Close() }) })
+			within(t, func() { // a tick, so that the host's goroutine is known
+				hop.Run(context.Background(), guest, func(context.Context) error { return nil })
+			})
+			var r record
+			busy := queue.New(guest, r.f, r.options(queue.Options{Limit: 1, Full: queue.Wait})) // full of what has not begun
+			held, g := held(t, guest, &r, queue.Options{Limit: 1, Full: queue.Wait})            // and of what waits
+			elsewhere := queue.New(hop.Goroutines, r.f, r.options(queue.Options{Limit: 1, Full: queue.Wait}))
+			done := make(chan struct{})
+			host <- func() {
+				defer close(done)
+				put(t, busy, 1)
+				wantIs(t, busy.Put(context.Background(), 2), hop.ErrCannotWait)
+				put(t, held, 3)
+				wantIs(t, held.Put(context.Background(), 4), hop.ErrCannotWait)
+				put(t, elsewhere, 5, 5, 5, 5)
+			}
+			within(t, func() { <-done })
+			g.open.Set()
+			within(t, func() {
+				for _, q := range []*queue.Queue[int]{busy, held, elsewhere} {
+					shutdown(t, q)
+				}
+			})
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if slices.Sort(r.handled); !slices.Equal(r.handled, []int{0, 1, 3, 5, 5, 5, 5}) {
+				t.Errorf("handled %v", r.handled)
+			}
+		})
 	}
 }

@@ -80,6 +80,12 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 		q.mu.Unlock()
 		return q.ownRoom(c)
 	}
+	if q.loop != nil {
+		if err := inside.RefusesHost(q.loop); err != nil {
+			q.mu.Unlock()
+			return fmt.Errorf("hop: queue %s is full: %w", q.name, err)
+		}
+	}
 	w := new(roomWait)
 	q.room.add(w)
 	q.mu.Unlock()

@@ -30,6 +30,17 @@ var (
 	// about. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
 	WaitFor func(ctx context.Context, event any, each func(yield func(call any) bool)) error
 
+	// Await waits for a *hop.Call as Pending.Wait does, but does not look at its error: if that is all, a failure is still reported.
+	Await func(ctx context.Context, call any) error
+
+	// NeedsCaller reports whether the *hop.Call does not end while the calling goroutine waits, as that is the own one of the host on which the call is to
+	// run. Like Call.State it may run functions of OnDone.
+	NeedsCaller func(call any) bool
+
+	// RefusesHost is the error of a wait, on the calling goroutine, for what the *hop.Loop is to do: ErrCannotWait if the loop is a guest of the host whose
+	// own goroutine that is, else nil. It may be asked under a lock.
+	RefusesHost func(loop any) error
+
 	// Set sets a *hop.Event, also for who holds a lock.
 	Set func(event any)
 )
