@@ -13,7 +13,7 @@ import (
 // is kept do not grow with the number of those before.
 func TestCallsThatEachStartTheNext(t *testing.T) {
 	calls := int64(20_000)
-	if raceEnabled {
+	if raceEnabled || wasm {
 		calls = 2_000
 	}
 	roots := map[string]func(f func(ctx context.Context)){

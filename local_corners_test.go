@@ -77,8 +77,7 @@ func TestS25_ShutdownInTheOpenThatTheLoopWaitsFor(t *testing.T) {
 	m := newLoop(t, &hop.LoopOptions{StallAfter: -1})
 	waits := make(chan *hop.Call, 1)
 	var ev hop.Event
-	var local *hop.Local[int]
-	local = hop.NewLocal(func(ctx context.Context) (int, error) {
+	local := hop.NewLocal(func(ctx context.Context) (int, error) {
 		ev.Wait(ctx)
 		return 1, m.Shutdown(bg)
 	}, nil)

@@ -191,7 +191,7 @@ func TestABurstGivesItsMemoryBack(t *testing.T) {
 // The ring of a burst serves the next one, of another box too, and keeps nothing alive that was in it.
 func TestTheRingOfABurstServesTheNext(t *testing.T) {
 	const n = 20_000
-	type message struct{ v [64]byte }
+	type message [64]byte
 	var kept []weak.Pointer[message]
 	burst := func(keep bool) {
 		var box mailbox.Box[*message]
