@@ -89,6 +89,7 @@ type callMore struct {
 	dead     uint16                   // how many of onDone were taken back
 	hooked   bool                     // the parent's end will be told: hook is there, or about to be
 	ctxEnded bool                     // ctxDone is closed
+	moving   uint16                   // how many passOnce have kids of it in hand
 }
 
 // callRare is what few calls need.

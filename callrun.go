@@ -29,7 +29,7 @@ func (c *Call) Run() {
 
 // closing reports whether the goroutine is of a place that is being closed.
 func (fb *fiber) closing() bool {
-	return fb.s != nil && fb.s.closing.Load() || fb.w != nil && fb.w.p.closing.Load()
+	return fb.s != nil && fb.s.closing.Load() || fb.w != nil && !fb.w.gone && fb.w.p.closing.Load()
 }
 
 // runOnGoroutine is Run on a new goroutine, of a call that has been accepted.

@@ -3,6 +3,7 @@ package hop_test
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,4 +124,70 @@ func portalKind(on hop.Portal) string {
 		return "pool"
 	}
 	return "goroutines"
+}
+
+// Those that are passed on while others come, and while the context ends, are told all the same.
+func TestAChainThatEndsWhileItsContextDoes(t *testing.T) {
+	pool := hop.NewPool(nil)
+	defer pool.Close()
+	rounds := 10_000
+	if raceEnabled || wasm {
+		rounds = 500
+	}
+	for k := range rounds {
+		ctx, cancel := context.WithCancel(bg)
+		var told, want atomic.Int32
+		var step func(n int) func(context.Context) (int, error)
+		step = func(n int) func(context.Context) (int, error) {
+			return func(ctx context.Context) (int, error) {
+				want.Add(1)
+				context.AfterFunc(ctx, func() { told.Add(1) })
+				if n > 0 {
+					hop.Go(ctx, pool, step(n-1)).OnDone(func() {})
+					if n%2 == 0 {
+						sub, stop := context.WithCancel(ctx)
+						_ = stop
+						hop.Go(sub, pool, func(ctx context.Context) (int, error) {
+							want.Add(1)
+							<-ctx.Done()
+							told.Add(1)
+							return 0, nil
+						})
+					}
+				}
+				return 0, nil
+			}
+		}
+		hop.Go(ctx, pool, step(20))
+		for i := 0; i < k%200; i++ {
+			runtime.Gosched()
+		}
+		cancel()
+		for end := time.Now().Add(patience); told.Load() != want.Load(); runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatalf("told %d of %d", told.Load(), want.Load())
+			}
+		}
+	}
+}
+
+func TestS8_OriginLeadsBackPastACallThatHasEnded(t *testing.T) {
+	a := hop.NewLoop(&hop.LoopOptions{Name: "a"})
+	defer a.Close()
+	pool := hop.NewPool(&hop.PoolOptions{Name: "p", Size: 1})
+	defer pool.Close()
+	var child *hop.Pending[hop.Portal]
+	g := hop.Go(bg, a, func(ctx context.Context) (int, error) {
+		up := hop.Go(ctx, pool, func(ctx context.Context) (int, error) {
+			child = hop.Go(ctx, pool, func(ctx context.Context) (hop.Portal, error) { return hop.Origin(ctx), nil })
+			return 0, nil
+		})
+		_, err := up.Wait(ctx)
+		child.Wait(ctx)
+		return 0, err
+	})
+	wait(t, g)
+	if p, _ := wait(t, child); p != hop.Portal(a) {
+		t.Fatalf("Origin is %v", p)
+	}
 }

@@ -147,3 +147,27 @@ func TestTrackedCallsCostNoGoroutine(t *testing.T) {
 		return nil
 	})
 }
+
+func TestS34_ARefusedCallIsOnNoPortal(t *testing.T) {
+	stopped := hop.NewLoop(&hop.LoopOptions{Name: "stopped"})
+	stopped.Close()
+	pool := hop.NewPool(nil)
+	defer pool.Close()
+	err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+		p := hop.New(ctx, func(ctx context.Context) (hop.Portal, error) { return hop.CurrentCall(ctx).Portal(), nil })
+		if err := stopped.Submit(p.Call()); !errors.Is(err, hop.ErrStopped) {
+			t.Error(err)
+		}
+		if err := pool.Submit(p.Call()); err != nil {
+			t.Error(err)
+		}
+		on, err := p.Wait(ctx)
+		if err != nil || on != hop.Portal(pool) {
+			t.Errorf("on %v, %v", on, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -65,6 +65,7 @@ func (c *Call) hold(on Portal, due bool) (kept bool, err error) {
 	x.held = h
 	if c.portal == nil {
 		c.portal = portalRef(on)
+		c.set(flagPortal)
 	}
 	c.advance(Created, Queued)
 	c.mu.Unlock()

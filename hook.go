@@ -198,6 +198,7 @@ func (c *Call) passOnce() (calls []*Call) {
 			return nil
 		}
 		kids := x.kids.take(passing)
+		x.moving++
 		c.mu.Unlock()
 		up.mu.Lock()
 		passed := h.kid.up.Load() == up
@@ -206,6 +207,7 @@ func (c *Call) passOnce() (calls []*Call) {
 		}
 		up.mu.Unlock()
 		c.mu.Lock()
+		x.moving--
 		if passed {
 			h = c.unhookDone(x)
 			c.mu.Unlock()
@@ -247,8 +249,8 @@ type parentRef struct {
 
 func parentOf(ctx context.Context) parentRef { return *(*parentRef)(unsafe.Pointer(&ctx)) }
 
-// parent returns the submitter's context, or, once that is of a call that has ended by itself, that of a call further up: what ends one and what it
-// knows is the same then.
+// parent returns the submitter's context, or, once that is of a call that has ended by itself, that of a call further up: what ends one and what c
+// gets to know through it is the same then.
 func (c *Call) parent() (ctx context.Context) {
 	*(*parentRef)(unsafe.Pointer(&ctx)) = parentRef{c.under.kind, atomic.LoadPointer(&c.under.data)}
 	return ctx
@@ -274,7 +276,7 @@ func (c *Call) liveAbove() context.Context {
 		if !up.done() || up.has(flagCancel) {
 			break
 		}
-		if up.under.kind == ofCall {
+		if up.under.kind == ofCall && (up.from == nil || c.from != nil) { // else up knows the way back for c
 			// Another may have found one further up, or down: any will do.
 			atomic.StorePointer(&c.under.data, atomic.LoadPointer(&up.under.data))
 		}
@@ -482,7 +484,7 @@ func (c *Call) unhookDone(x *callMore) (h *hook) {
 		r.timer.Stop()
 		r.timer = nil
 	}
-	if !x.hooked || !x.kids.empty() {
+	if !x.hooked || !x.kids.empty() || x.moving > 0 {
 		return nil
 	}
 	x.leaveBehind(c)

@@ -202,13 +202,15 @@ func (l *Loop) hostFailed(err error) {
 	if !l.host.state.CompareAndSwap(tickIdle, hostDead) {
 		return // the tick that runs sees to it, or it has been seen to
 	}
-	l.beginStop(hard) // so that what is below ends first
-	l.strand(refuse(ErrStopped, "the host of %v has failed: %v", l, err))
+	// What is below ends first; strand is deferred, since functions of users run in the stop, and may end the goroutine.
+	defer l.strand(refuse(ErrStopped, "the host of %v has failed: %v", l, err))
+	l.beginStop(hard)
 }
 
 // strand ends a loop that nobody can drive any more. Its calls end; what it has suspended cannot be resumed, so it cannot
 // unwind: that is logged.
 func (l *Loop) strand(cause error) {
+	defer l.stoppers.enter()()
 	l.mu.Lock()
 	l.stop = finished
 	hooks := len(l.hooks)
@@ -236,10 +238,10 @@ func (l *Loop) strand(cause error) {
 		}
 	}()
 	defer forEach(below, func(b *Loop) {
-		b.beginStop(hard)
 		if b.o.Host == Host(l) {
-			b.hostFailed(cause) // a tick of its may have been in the mailbox
+			defer b.hostFailed(cause) // a tick of its may have been in the mailbox
 		}
+		b.beginStop(hard)
 	})
 	forEach(calls, func(c *Call) {
 		if c != nil {

@@ -118,3 +118,18 @@ func TestS39_TheDriverClosesTheLocalsOfItsManualLoop(t *testing.T) {
 		runtime.UnlockOSThread()
 	}
 }
+
+func TestS39_TheCloseOfALocalMayCallInline(t *testing.T) {
+	got := make(chan error, 1)
+	local := hop.NewLocal(func(context.Context) (int, error) { return 1, nil }, func(int) error {
+		_, err := hop.Do(bg, hop.Inline, func(context.Context) (int, error) { return 1, nil })
+		got <- err
+		return nil
+	})
+	pool := hop.NewPool(nil)
+	hop.Do(bg, pool, func(ctx context.Context) (int, error) { return local.Get(ctx) })
+	pool.Close()
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -401,3 +401,122 @@ func (h slowHandler) Handle(context.Context, slog.Record) error {
 	h.g.pass()
 	return nil
 }
+
+// A dyingHost takes functions until it is dead.
+type dyingHost struct {
+	ch   chan func()
+	dead atomic.Bool
+}
+
+func (h *dyingHost) Post(f func()) error {
+	if h.dead.Load() {
+		return errors.New("host is dead")
+	}
+	h.ch <- f
+	return nil
+}
+
+func dyingGuest(t *testing.T) (*dyingHost, *hop.Loop) {
+	h := &dyingHost{ch: make(chan func(), 1000)}
+	go func() {
+		for f := range h.ch {
+			f()
+		}
+	}()
+	return h, hop.NewLoop(&hop.LoopOptions{Name: "guest", Host: h, StallAfter: -1})
+}
+
+// 1: Goexit in OnDone when host fails.
+
+func TestS39_AFunctionThatEndsTheGoroutineWhileTheHostFails(t *testing.T) {
+	h, l := dyingGuest(t)
+	started := make(chan struct{})
+	e := new(hop.Event)
+	q := hop.Go(bg, l, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
+	<-started
+	p := hop.After(bg, time.Hour, l, func(context.Context) (int, error) { return 0, nil })
+	p.OnDone(func() { runtime.Goexit() })
+	h.dead.Store(true)
+	l.Post(func() {})
+	ctx, cancel := context.WithTimeout(bg, patience)
+	defer cancel()
+	if _, err := q.Wait(ctx); ctx.Err() != nil {
+		t.Fatal("the suspended call does not end", err)
+	}
+}
+
+func TestS39_AFunctionThatEndsTheGoroutineWhileTheHostOfTheHostFails(t *testing.T) {
+	h, l := dyingGuest(t)
+	g2 := hop.NewLoop(&hop.LoopOptions{Name: "g2", Host: l, StallAfter: -1})
+	p := hop.After(bg, time.Hour, g2, func(context.Context) (int, error) { return 0, nil })
+	p.OnDone(func() { runtime.Goexit() })
+	e := new(hop.Event)
+	started := make(chan struct{})
+	q := hop.Go(bg, g2, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
+	<-started
+	h.dead.Store(true)
+	l.Post(func() {})
+	for i, l := range []*hop.Loop{l, g2} {
+		select {
+		case <-l.Stopped():
+		case <-time.After(5 * time.Second):
+			t.Error("does not end", i)
+		}
+	}
+	waitErr(t, q)
+}
+
+func TestS25_CloseInTheOnDoneOfACallThatIsStranded(t *testing.T) {
+	l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+	e := new(hop.Event)
+	ctx, cancel := context.WithCancel(bg)
+	closed := make(chan error, 1)
+	p := hop.Go(bg, l, func(ctx context.Context) (int, error) { cancel(); return 0, e.Wait(ctx) })
+	p.OnDone(func() { closed <- l.Close() })
+	l.Run(ctx)
+	go func() { l.Close() }()
+	select {
+	case err := <-closed:
+		t.Log(err)
+	case <-time.After(5 * time.Second):
+		t.Fatalf("Close in OnDone hangs")
+	}
+}
+
+func TestS25_ShutdownInTheOnDoneOfACallThatIsStranded(t *testing.T) {
+	h, l := dyingGuest(t)
+	started := make(chan struct{})
+	e := new(hop.Event)
+	p := hop.Go(bg, l, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
+	<-started
+	closed := make(chan error, 1)
+	p.OnDone(func() { closed <- l.Shutdown(bg) })
+	h.dead.Store(true)
+	l.Post(func() {})
+	select {
+	case err := <-closed:
+		t.Log(err)
+	case <-time.After(5 * time.Second):
+		t.Fatalf("Shutdown in OnDone hangs")
+	}
+}
+
+func TestS25_ShutdownOfAManualLoopReturnsWithItsContext(t *testing.T) {
+	l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+	ctx, cancel := context.WithCancel(bg)
+	cancel()
+	release := make(chan struct{})
+	defer close(release)
+	done := make(chan error, 1)
+	go func() {
+		l.Run(ctx)
+		l.Post(func() { <-release })
+		done <- l.Shutdown(ctx)
+	}()
+	select {
+	case err := <-done:
+		t.Log(err)
+	case <-time.After(5 * time.Second):
+		t.Fatal("Shutdown does not return")
+	}
+}

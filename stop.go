@@ -77,7 +77,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	n := l.unfinishedBelow()
 	l.beginStop(hard)
 	if l.o.Manual {
-		l.closeUndriven()
+		l.closeUndrivenBy(false)
 	}
 	if n == 0 && l.ended.IsSet() {
 		return nil
@@ -401,7 +401,10 @@ func (l *Loop) dropBelow(b *Loop) {
 // closeUndriven brings a Manual loop that is being closed and that nobody drives to its end. Suspended tasks can be resumed
 // only by their driver: if that is not the calling goroutine, their calls end all the same, and the log says that
 // their stacks are left.
-func (l *Loop) closeUndriven() {
+func (l *Loop) closeUndriven() { l.closeUndrivenBy(true) }
+
+// closeUndrivenBy is closeUndriven; waits: the caller waits for the end anyway.
+func (l *Loop) closeUndrivenBy(waits bool) {
 	l.mu.Lock()
 	if l.driving || l.ended.IsSet() || l.stop != hard {
 		l.mu.Unlock()
@@ -420,7 +423,7 @@ func (l *Loop) closeUndriven() {
 		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
 		return
 	}
-	mine := l.driver != 0 || l.last == g // what belongs to its goroutine, a Local, is closed there
+	mine := l.driver != 0 || waits && l.last == g // what belongs to its goroutine, a Local, is closed there
 	l.driving = true
 	l.run++
 	l.s.halt.Store(false)

@@ -137,6 +137,7 @@ func (w *worker) next() item {
 // end is the end of the worker's goroutine.
 func (w *worker) end() {
 	defer w.ended() // also when the close of a Local ends the goroutine
+	w.gone = true
 	w.locals.closeOn(&w.fb)
 }
 

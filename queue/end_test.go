@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -474,4 +475,33 @@ func ends(t *testing.T, f func()) {
 		}()
 		<-done
 	})
+}
+
+func TestARefusedPutIsNotKept(t *testing.T) {
+	a := hop.NewLoop(&hop.LoopOptions{Name: "a"})
+	q := queue.New(a, func(context.Context, int) error { return nil }, nil)
+	a.Close()
+	pool := hop.NewPool(nil)
+	defer pool.Close()
+	type key struct{}
+	var freed atomic.Int32
+	const n = 1000
+	for range n {
+		func() {
+			v := new([1024]byte)
+			runtime.AddCleanup(v, func(int) { freed.Add(1) }, 0)
+			_, err := hop.Do(context.WithValue(context.Background(), key{}, v), pool, func(ctx context.Context) (int, error) { return 0, q.Put(ctx, 1) })
+			if !errors.Is(err, hop.ErrStopped) {
+				t.Fatal(err)
+			}
+		}()
+	}
+	for range 10 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	if freed.Load() < n-10 {
+		t.Errorf("%d of %d contexts of refused Puts are garbage", freed.Load(), n)
+	}
+	runtime.KeepAlive(q)
 }

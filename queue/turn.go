@@ -273,7 +273,11 @@ func (q *Queue[T]) submitFrom(ctx context.Context, n, put uint64) (*turn[T], err
 	t := q.newTurn(hop.Detach(ctx), n)
 	stop := context.AfterFunc(q.ctx, func() { t.p.Cancel(context.Cause(q.ctx)) })
 	t.p.OnDone(func() { stop() })
-	return t, q.submitTurn(t, put)
+	err := q.submitTurn(t, put)
+	if err != nil {
+		stop() // it will never be done
+	}
+	return t, err
 }
 
 // flushComes tells whether the queue's loop has still to call OnShutdown, if it has not yet: until it has stopped.
