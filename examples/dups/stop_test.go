@@ -66,7 +66,8 @@ func TestStopsWithItsContext(t *testing.T) {
 	if took := time.Since(ended); took > time.Second {
 		t.Errorf("it took %v to stop", took)
 	}
-	if !f.interrupted || len(f.groups) != 1 || f.tally.unfinished != 2 {
+	// Of the two endless files the second may not have been begun.
+	if !f.interrupted || len(f.groups) != 1 || f.tally.unfinished < 1 || f.tally.unfinished > 2 {
 		t.Errorf("interrupted: %t, found %q, %d unfinished", f.interrupted, f.lines(), f.tally.unfinished)
 	}
 }
