@@ -8,6 +8,7 @@ import (
 	"weak"
 
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/turn"
 )
 
 // How the end of a context reaches the calls made under it.
@@ -134,6 +135,7 @@ func (k *kid) drop() bool {
 		case nil:
 			return false
 		case passing:
+			turn.Race(k)
 			runtime.Gosched()
 			continue
 		}
