@@ -7,7 +7,6 @@ import (
 	"errors"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/gohop/hop"
 )
@@ -37,11 +36,7 @@ func TestS34_AContextThatAMemberLeftBehindEndsWithTheGroup(t *testing.T) {
 	if err == nil {
 		t.Error("no error")
 	}
-	select {
-	case <-told:
-	case <-time.After(3 * time.Second):
-		t.Error("the group has failed and is over; the context of its member never ends")
-	}
+	recv(t, "the end of the member's context: the group has failed and is over", told)
 }
 
 // What cleans up after its group has failed is not cancelled by that.

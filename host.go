@@ -207,7 +207,7 @@ func (l *Loop) hostFailed(err error) {
 	l.beginStop(hard)
 }
 
-// strand ends a loop that nobody can drive any more. Its calls end; what it has suspended cannot be resumed, so it cannot
+// strand ends a loop that is being closed and that nobody can drive any more. Its calls end; what it has suspended cannot be resumed, so it cannot
 // unwind: that is logged.
 func (l *Loop) strand(cause error) {
 	defer l.stoppers.enter()()
@@ -215,7 +215,7 @@ func (l *Loop) strand(cause error) {
 	l.stop = finished
 	hooks := len(l.hooks)
 	var calls []*Call
-	below := slices.Concat(l.children, l.guests)
+	guests := slices.Clone(l.guests)
 	l.mu.Unlock()
 	s := l.s
 	s.closing.Store(true)
@@ -237,12 +237,7 @@ func (l *Loop) strand(cause error) {
 				"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
 		}
 	}()
-	defer forEach(below, func(b *Loop) {
-		if b.o.Host == Host(l) {
-			defer b.hostFailed(cause) // a tick of its may have been in the mailbox
-		}
-		b.beginStop(hard)
-	})
+	defer forEach(guests, func(g *Loop) { g.hostFailed(cause) }) // a tick of theirs may have been in the mailbox
 	forEach(calls, func(c *Call) {
 		if c != nil {
 			defer func() { c.finish(Cancelled, c.cancelled(cause)) }()

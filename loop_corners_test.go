@@ -288,13 +288,7 @@ func TestAnIdleLoopKeepsNoContext(t *testing.T) {
 				}
 				must(t, p)
 			}()
-			for i := 0; i < 100 && !freed.Load(); i++ {
-				runtime.GC()
-				time.Sleep(10 * time.Millisecond)
-			}
-			if !freed.Load() {
-				t.Error("an idle loop keeps the context")
-			}
+			eventually(t, "an idle loop lets go of the context", func() bool { runtime.GC(); return freed.Load() })
 		})
 	}
 }
@@ -402,126 +396,62 @@ func (h slowHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A dyingHost takes functions until it is dead.
-type dyingHost struct {
-	ch   chan func()
-	dead atomic.Bool
-}
-
-func (h *dyingHost) Post(f func()) error {
-	if h.dead.Load() {
-		return errors.New("host is dead")
-	}
-	h.ch <- f
-	return nil
-}
-
-func dyingGuest(t *testing.T) (*dyingHost, *hop.Loop) {
-	h := &dyingHost{ch: make(chan func(), 1000)}
-	go func() {
-		for f := range h.ch {
-			f()
-		}
-	}()
-	return h, hop.NewLoop(&hop.LoopOptions{Name: "guest", Host: h, StallAfter: -1})
-}
-
-// untilItPosts has l ask its host, which is dead, for a tick: one that still runs takes what is posted meanwhile.
-func untilItPosts(l *hop.Loop) {
-	for l.Post(func() {}) == nil {
-		runtime.Gosched()
-	}
-}
+// Whatever a function of a user's does while a host has failed, or a loop is stranded for another reason, the loop comes to its end.
 
 func TestS39_AFunctionThatEndsTheGoroutineWhileTheHostFails(t *testing.T) {
-	h, l := dyingGuest(t)
-	started := make(chan struct{})
-	e := new(hop.Event)
-	q := hop.Go(bg, l, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
-	<-started
-	p := hop.After(bg, time.Hour, l, func(context.Context) (int, error) { return 0, nil })
-	p.OnDone(func() { runtime.Goexit() })
-	h.dead.Store(true)
-	untilItPosts(l)
-	ctx, cancel := context.WithTimeout(bg, patience)
-	defer cancel()
-	if _, err := q.Wait(ctx); ctx.Err() != nil {
-		t.Fatal("the suspended call does not end", err)
+	k := newForeignLoop(t)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: k, Logger: quiet})
+	below := hop.NewLoop(&hop.LoopOptions{Host: guest, Logger: quiet})
+	var suspended []*hop.Pending[int]
+	for _, l := range []*hop.Loop{guest, below} {
+		suspended = append(suspended, hop.Go(bg, l, until(new(hop.Event))))
+		hop.After(bg, time.Hour, l, value(0)).OnDone(runtime.Goexit)
 	}
-}
-
-func TestS39_AFunctionThatEndsTheGoroutineWhileTheHostOfTheHostFails(t *testing.T) {
-	h, l := dyingGuest(t)
-	g2 := hop.NewLoop(&hop.LoopOptions{Name: "g2", Host: l, StallAfter: -1})
-	p := hop.After(bg, time.Hour, g2, func(context.Context) (int, error) { return 0, nil })
-	p.OnDone(func() { runtime.Goexit() })
-	e := new(hop.Event)
-	started := make(chan struct{})
-	q := hop.Go(bg, g2, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
-	<-started
-	h.dead.Store(true)
-	untilItPosts(l)
-	for i, l := range []*hop.Loop{l, g2} {
-		select {
-		case <-l.Stopped():
-		case <-time.After(patience):
-			t.Error("does not end", i)
-		}
+	for _, p := range suspended {
+		untilWaiting(t, p.Call())
 	}
-	waitErr(t, q)
+	k.fail(true)
+	untilClosing(t, guest)
+	recv(t, "the guest's end", guest.Stopped())
+	recv(t, "the end of its guest", below.Stopped())
+	for _, p := range suspended {
+		wantIs(t, waitErr(t, p), hop.ErrStopped)
+	}
 }
 
 func TestS25_CloseInTheOnDoneOfACallThatIsStranded(t *testing.T) {
-	l := hop.NewLoop(&hop.LoopOptions{Manual: true})
-	e := new(hop.Event)
-	ctx, cancel := context.WithCancel(bg)
+	l := hop.NewLoop(&hop.LoopOptions{Manual: true, Logger: quiet})
 	closed := make(chan error, 1)
-	p := hop.Go(bg, l, func(ctx context.Context) (int, error) { cancel(); return 0, e.Wait(ctx) })
+	p := hop.Go(bg, l, until(new(hop.Event)))
 	p.OnDone(func() { closed <- l.Close() })
-	l.Run(ctx)
-	go func() { l.Close() }()
-	select {
-	case err := <-closed:
-		t.Log(err)
-	case <-time.After(patience):
-		t.Fatalf("Close in OnDone hangs")
-	}
+	driveToWait(l, p.Call())
+	go l.Close() // without its driver
+	wantIs(t, recv(t, "Close", closed), hop.ErrDeadlock)
+	recv(t, "the loop's end", l.Stopped())
 }
 
 func TestS25_ShutdownInTheOnDoneOfACallThatIsStranded(t *testing.T) {
-	h, l := dyingGuest(t)
-	started := make(chan struct{})
-	e := new(hop.Event)
-	p := hop.Go(bg, l, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
-	<-started
+	k := newForeignLoop(t)
+	l := hop.NewLoop(&hop.LoopOptions{Host: k, Logger: quiet})
+	p := hop.Go(bg, l, until(new(hop.Event)))
+	untilWaiting(t, p.Call())
 	closed := make(chan error, 1)
 	p.OnDone(func() { closed <- l.Shutdown(bg) })
-	h.dead.Store(true)
-	untilItPosts(l)
-	select {
-	case err := <-closed:
-		t.Log(err)
-	case <-time.After(patience):
-		t.Fatalf("Shutdown in OnDone hangs")
-	}
+	k.fail(true)
+	untilClosing(t, l)
+	wantIs(t, recv(t, "Shutdown", closed), hop.ErrDeadlock)
 }
 
 func TestS25_ShutdownOfAManualLoopReturnsWithItsContext(t *testing.T) {
 	l := hop.NewLoop(&hop.LoopOptions{Manual: true})
 	ctx, cancel := context.WithCancel(bg)
 	cancel()
-	release := make(chan struct{})
-	defer close(release)
+	g := newGate(t)
 	done := make(chan error, 1)
 	go func() {
 		l.Run(ctx)
-		l.Post(func() { <-release })
+		l.Post(g.pass)
 		done <- l.Shutdown(ctx)
 	}()
-	select {
-	case err := <-done:
-		t.Log(err)
-	case <-time.After(patience):
-		t.Fatal("Shutdown does not return")
-	}
+	wantIs(t, recv(t, "Shutdown", done), context.Canceled)
 }
