@@ -76,10 +76,8 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		if err := fb.mayWait(ctx); err != nil {
 			return err
 		}
-		if hostsInCalls.Load() && c.needsHost(fb) {
-			return c.hostWaits()
-		}
-	} else if l, ok := c.Portal().(*Loop); ok && l.o.Host != nil && l.onHost() && !c.settled() {
+	}
+	if foreignHosts.Load() && c.needsHost(fb) {
 		return c.hostWaits()
 	}
 	w := begin(fb, ctx, pc)
@@ -133,14 +131,6 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		return nil
 	}
 	return c.gaveUp(ctx, w, why)
-}
-
-// needsHost reports whether the call is to run on a guest whose host is the goroutine, fb, that would wait.
-//
-//go:noinline
-func (c *Call) needsHost(fb *fiber) bool {
-	l, ok := c.Portal().(*Loop)
-	return ok && l.o.Host != nil && l.hostedBy(fb) && !c.settled()
 }
 
 // hostWaits is the error of who would wait on a host's own goroutine for what that is to run.
@@ -272,7 +262,7 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 	if !c.out() {
 		return nil
 	}
-	if c.onCallersGuest() {
+	if foreignHosts.Load() && c.onGuestOf(self()) {
 		return c.hostWaits()
 	}
 	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {

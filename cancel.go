@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -105,7 +106,7 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	default:
 		c.mu.Unlock()
 	}
-	forEach(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) })
+	each.Do(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) })
 	return true
 }
 

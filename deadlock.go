@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"iter"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -128,7 +129,7 @@ func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
 
 // late reports whether one of those that are stuck may hear in a moment that its context is over.
 func (g *graph) late() bool {
-	return slices.ContainsFunc(g.order, func(n *node) bool { return !n.free && n.late })
+	return slices.ContainsFunc(g.order, func(n *node) bool { return !n.free && n.fb.wait.late() })
 }
 
 // refuse ends the wait that n was in with d.
@@ -140,15 +141,15 @@ func (n *node) refuse(d *DeadlockError) {
 // maxSearches bounds how often it is looked again: what moves so often is no deadlock.
 const maxSearches = 1000
 
-// refuseStuck refuses the waits of those tasks of s that are stuck, now that their goroutine, the caller's, waits for them.
-func (s *sched) refuseStuck() {
+// refuseStuck refuses the waits of those of fbs that are stuck, now that something has changed without a wait of theirs that begins.
+func refuseStuck(fbs iter.Seq[*fiber]) {
 	lockGraph()
 	defer unlockGraph()
-	for c := range s.coros.suspended {
-		if c.cur.Load() == nil {
+	for fb := range fbs {
+		if fb.cur.Load() == nil {
 			continue
 		}
-		if d, at := searchDeadlock(&c.fiber); d != nil {
+		if d, at := searchDeadlock(fb); d != nil {
 			at.refuse(d)
 		}
 	}
@@ -168,7 +169,6 @@ type node struct {
 	edges []edge
 	any   int // edges[any:] are of the kind of which one suffices; len(edges): none are
 	free  bool
-	late  bool // its context may be over in a moment
 	sure  bool // it was free at the look, whatever it leads to
 	deaf  bool
 }
@@ -208,7 +208,7 @@ func (g *graph) expand(n *node) {
 		n.free = true
 		return
 	}
-	n.seq, n.late = w.seq(), w.late()
+	n.seq = w.seq()
 	n.top, n.pc = n.fb.cur.Load(), w.pc.Load()
 	call, many := w.onCall.Load(), w.onMany.Load()
 	if call != nil && (!call.done() || call.out()) {

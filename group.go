@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
-	"unsafe"
 
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
@@ -199,8 +199,9 @@ func (g *Group) refusesHost() (err error) {
 	if !foreignHosts.Load() {
 		return nil
 	}
+	fb := self()
 	g.set.each(func(c *Call) bool {
-		if c.needsCaller() {
+		if c.needsHost(fb) {
 			err = c.hostWaits()
 		}
 		return err == nil
@@ -316,7 +317,7 @@ func (g *Group) cancel(cause error, failed bool) {
 	g.mu.Unlock()
 	g.end(cause)
 	g.tellEnds()
-	forEach(members, func(c *Call) { c.Cancel(cause) })
+	each.Do(members, func(c *Call) { c.Cancel(cause) })
 }
 
 // tellEnds tells those who wait with the group's context that it has ended. If it has by the end of the context above, cancel is on its way.
@@ -380,8 +381,7 @@ func (g *Group) left(c *Call, n *linkNode) {
 
 // cancelledFor reports whether cause was the first for which c, which has ended cancelled, was asked to.
 func (c *Call) cancelledFor(cause error) bool {
-	type words [2]unsafe.Pointer // errors of users may not be comparable
-	return *(*words)(unsafe.Pointer(&c.x.Load().cause)) == *(*words)(unsafe.Pointer(&cause))
+	return same(c.x.Load().cause, cause)
 }
 
 // remove takes a member out.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/thread"
 )
@@ -149,17 +150,16 @@ var hostsInCalls atomic.Bool
 // foreignHosts says that there was a host that is no loop of hop's. Until then no wait for several calls is looked at for that.
 var foreignHosts atomic.Bool
 
-// needsCaller reports whether c is to run on a guest whose foreign host's own goroutine is the caller's: while that waits, c does not end. Like
-// settled it may run functions of users.
-func (c *Call) needsCaller() bool { return c.onCallersGuest() && !c.settled() }
+// needsHost reports whether c is to run on a guest whose foreign host's own goroutine is the caller's, fb or one that hop does not know: while that
+// waits, c does not end. Like settled it may run functions of users.
+//
+//go:noinline
+func (c *Call) needsHost(fb *fiber) bool { return c.onGuestOf(fb) && !c.settled() }
 
-// onCallersGuest is needsCaller of a call that may have ended, since its function may run on.
-func (c *Call) onCallersGuest() bool {
-	if !foreignHosts.Load() {
-		return false
-	}
+// onGuestOf is needsHost of a call that may have ended, since its function may run on.
+func (c *Call) onGuestOf(fb *fiber) bool {
 	l, ok := c.Portal().(*Loop)
-	return ok && l.hostIs(self())
+	return ok && l.hostIs(fb)
 }
 
 // hostIs reports whether the calling goroutine, fb or one that hop does not know, is the own one of the foreign host that drives the loop.
@@ -237,8 +237,8 @@ func (l *Loop) strand(cause error) {
 				"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
 		}
 	}()
-	defer forEach(guests, func(g *Loop) { g.hostFailed(cause) }) // a tick of theirs may have been in the mailbox
-	forEach(calls, func(c *Call) {
+	defer each.Do(guests, func(g *Loop) { g.hostFailed(cause) }) // a tick of theirs may have been in the mailbox
+	each.Do(calls, func(c *Call) {
 		if c != nil {
 			defer func() { c.finish(Cancelled, c.cancelled(cause)) }()
 			c.Cancel(cause)

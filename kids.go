@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -63,7 +64,7 @@ func (k *kid) tellAll() {
 	for ; k != nil; k = k.next {
 		kids = append(kids, k)
 	}
-	forEach(kids, func(k *kid) {
+	each.Do(kids, func(k *kid) {
 		k.prev, k.next = nil, nil
 		switch {
 		case k.call == nil:
@@ -80,21 +81,6 @@ func (k *kid) tellAll() {
 			k.f()
 		}
 	})
-}
-
-// forEach calls f for each, also if one of the calls ends the goroutine by runtime.Goexit or panics: functions of users run when calls
-// end, and what is left to be told is for now or never.
-func forEach[T any](all []T, f func(T)) {
-	i := 0
-	defer func() {
-		if i < len(all) {
-			forEach(all[i:], f)
-		}
-	}()
-	for i < len(all) {
-		i++
-		f(all[i-1])
-	}
 }
 
 // addKid has k told of the end of c's context; false: it has ended.

@@ -187,21 +187,7 @@ func (l *Limiter) Release() {
 		}
 	}
 	if line != nil {
-		lookAgainFor(line)
-	}
-}
-
-// lookAgainFor looks for deadlocks that goroutines are in which were let through because of one who has gone since.
-func lookAgainFor(fbs []*fiber) {
-	lockGraph()
-	defer unlockGraph()
-	for _, fb := range fbs {
-		if fb.cur.Load() == nil {
-			continue
-		}
-		if d, at := searchDeadlock(fb); d != nil {
-			at.refuse(d)
-		}
+		refuseStuck(slices.Values(line)) // who was let through because of who gave the place back
 	}
 }
 

@@ -156,7 +156,7 @@ func (ls *localValues) opened(key any, v *localEntry, ok bool) {
 
 // await waits until the opening of v has ended.
 func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) error {
-	err := waitOn(ctx, pc, "the opening of a Local", func(w *wait) bool {
+	return waitOn(ctx, pc, "the opening of a Local", func(w *wait) bool {
 		ls.mu.Lock()
 		defer ls.mu.Unlock()
 		if v.by == nil {
@@ -170,7 +170,6 @@ func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) err
 		defer ls.mu.Unlock()
 		v.waiters.Remove(&w.node)
 	})
-	return err
 }
 
 // waiting appends the goroutines that wait for what fb opens.

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/timerheap"
 	"github.com/gohop/hop/internal/turn"
@@ -226,7 +227,7 @@ func (l *Loop) eachQueued(f func(*Call)) {
 		}
 		return true
 	})
-	forEach(calls, f)
+	each.Do(calls, f)
 }
 
 // Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns and no allocation for a loop that

@@ -40,7 +40,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	return l.leaveDriver(ctx)
 }
 
-// takeDriver makes the calling goroutine the driver.
+// takeDriver makes the calling goroutine the driver; toItsEnd: until the loop has stopped, so that nothing stays suspended.
 func (l *Loop) takeDriver(toItsEnd bool) error {
 	if fb := self(); fb != nil && fb.s != nil {
 		return refuse(ErrCannotWait, "%v cannot be driven on %s: a loop runs there already", l, fb.s)
@@ -95,7 +95,7 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 		return nil
 	}
 	if closing {
-		l.closeUndriven() // this goroutine may: it was the driver
+		l.closeUndriven(true) // this goroutine may: it was the driver
 	}
 	return context.Cause(ctx)
 }

@@ -59,7 +59,13 @@ func (c *Call) parentErr() error {
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.
-func sameContext(a, b context.Context) bool { return parentOf(a) == parentOf(b) }
+func sameContext(a, b context.Context) bool { return same(a, b) }
+
+// same is that for any type of interface.
+func same[T any](a, b T) bool {
+	type words [2]unsafe.Pointer
+	return *(*words)(unsafe.Pointer(&a)) == *(*words)(unsafe.Pointer(&b))
+}
 
 // An anchor is what a context knows of hop: the nearest call, and the groups and trackers that calls made with it join.
 type anchor struct {

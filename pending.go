@@ -137,16 +137,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 	}
 	if cause := c.endedBy(); cause != nil {
 		c.mu.Unlock()
-		if err == nil && c.has(flagPromise) && c.hasRare() != nil {
-			returned := false
-			defer func() {
-				if !returned { // OnUndelivered has ended the goroutine, which no call's run sees
-					c.finish(Cancelled, c.cancelled(cause))
-				}
-			}()
-			p.undelivered(v)
-			returned = true
-		} else if err == nil {
+		if err == nil {
 			p.undelivered(v)
 		}
 		c.mu.Lock()

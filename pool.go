@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
@@ -203,7 +204,7 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 		p.queue.Sweep() // those that have ended are not to be looked at again the next time
 		calls, _ := p.unread()
 		p.mu.Unlock()
-		forEach(calls, func(c *Call) { c.settled() }) // calls whose context is over do not count, but nobody may have looked
+		each.Do(calls, func(c *Call) { c.settled() }) // calls whose context is over do not count, but nobody may have looked
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -97,7 +98,7 @@ func (p *Pool) beginStop(to stopLevel) {
 			w.wakeAs(w.seq(), stopped)
 		}
 	}()
-	forEach(cancel, func(c *Call) { c.Cancel(ErrStopped) })
+	each.Do(cancel, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // step ends the pool if nothing is left of it. It needs mu.

@@ -28,7 +28,20 @@ func (p *Promise[T]) Pending() *Pending[T] { return &p.p }
 
 // Resolve ends the promise with v; false: it had ended before. If it was asked to cancel, it ends with a [CancelError] and
 // v goes to OnUndelivered. A panic of an OnDone function panics here, after all of them have run.
-func (p *Promise[T]) Resolve(v T) bool { return p.p.settle(v, nil) }
+func (p *Promise[T]) Resolve(v T) bool {
+	defer p.p.c.endAsAsked()
+	return p.p.settle(v, nil)
+}
+
+// endAsAsked ends a promise that was asked to cancel, if OnUndelivered has ended the goroutine that was to do so.
+func (c *Call) endAsAsked() {
+	if !c.done() {
+		c.mu.Lock()
+		cause := c.endedBy()
+		c.mu.Unlock()
+		c.finish(Cancelled, c.cancelled(cause))
+	}
+}
 
 // Reject ends the promise with err, which must not be nil; false: it had ended before. If it was asked to cancel, it ends
 // with a [CancelError]. A panic of an OnDone function panics here, after all of them have run.

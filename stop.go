@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/inside"
 	"github.com/gohop/hop/internal/thread"
@@ -77,7 +78,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	n := l.unfinishedBelow()
 	l.beginStop(hard)
 	if l.o.Manual {
-		l.closeUndrivenBy(false)
+		l.closeUndriven(false)
 	}
 	if n == 0 && l.ended.IsSet() {
 		return nil
@@ -100,7 +101,7 @@ func (l *Loop) Close() error {
 func (l *Loop) close() error {
 	l.beginStop(hard)
 	if l.o.Manual && (!neededBy(self(), l.runs) || !l.drivenHere()) {
-		l.closeUndriven()
+		l.closeUndriven(true)
 	}
 	if err := l.awaitEnd(context.Background()); err != errNeeded {
 		return err
@@ -108,7 +109,7 @@ func (l *Loop) close() error {
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
 }
 
-// drivenHere reports whether the calling goroutine has left suspended tasks.
+// drivenHere reports whether the end of the loop, a Manual one, would run on the calling goroutine: it was the last to drive it.
 func (l *Loop) drivenHere() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,9 +154,9 @@ func (l *Loop) beginStop(to stopLevel) {
 	}
 	if to == hard {
 		defer l.cancelAll()
-		defer forEach(below, func(b *Loop) { b.beginStop(hard) })
+		defer each.Do(below, func(b *Loop) { b.beginStop(hard) })
 	}
-	forEach(late, func(c *Call) { c.Cancel(ErrStopped) })
+	each.Do(late, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // closeUndrivenBelow closes the Manual ones of those below that nobody drives, once they have been told to stop: a Shutdown has waited for
@@ -167,10 +168,10 @@ func (l *Loop) closeUndrivenBelow(below []*Loop) {
 	l.ending.Add(1)
 	go func() {
 		defer l.end()
-		forEach(below, func(b *Loop) {
+		each.Do(below, func(b *Loop) {
 			if b.o.Manual {
 				b.beginStop(hard)
-				b.closeUndriven()
+				b.closeUndriven(true)
 			}
 		})
 	}()
@@ -188,13 +189,13 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 		l.s.send(posted(func() {}), internal)
 		l.end()
 	}()
-	defer forEach(below, func(b *Loop) {
+	defer each.Do(below, func(b *Loop) {
 		if b.o.Manual {
-			b.closeUndriven()
+			b.closeUndriven(true)
 		}
 		b.ended.Wait(context.Background())
 	})
-	forEach(below, func(b *Loop) { b.beginStop(to) })
+	each.Do(below, func(b *Loop) { b.beginStop(to) })
 }
 
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
@@ -223,7 +224,7 @@ func (l *Loop) cancelAll() {
 
 // cancelOwn cancels those of calls that are the loop's.
 func (l *Loop) cancelOwn(calls []*Call) {
-	forEach(calls, func(c *Call) {
+	each.Do(calls, func(c *Call) {
 		if c.Portal() == Portal(l) {
 			c.Cancel(ErrStopped)
 		}
@@ -254,7 +255,7 @@ func (stopWaits) do(fb *fiber) {
 			c.wait.wakeAs(c.wait.seq(), stopped)
 		}
 	}()
-	forEach(calls, func(c *Call) { c.Cancel(ErrStopped) })
+	each.Do(calls, func(c *Call) { c.Cancel(ErrStopped) })
 }
 
 // unfinishedBelow counts those of the loop and of those below it.
@@ -400,11 +401,8 @@ func (l *Loop) dropBelow(b *Loop) {
 
 // closeUndriven brings a Manual loop that is being closed and that nobody drives to its end. Suspended tasks can be resumed
 // only by their driver: if that is not the calling goroutine, their calls end all the same, and the log says that
-// their stacks are left.
-func (l *Loop) closeUndriven() { l.closeUndrivenBy(true) }
-
-// closeUndrivenBy is closeUndriven; waits: the caller waits for the end anyway.
-func (l *Loop) closeUndrivenBy(waits bool) {
+// their stacks are left. waits: the caller waits for the end anyway.
+func (l *Loop) closeUndriven(waits bool) {
 	l.mu.Lock()
 	if l.driving || l.ended.IsSet() || l.stop != hard {
 		l.mu.Unlock()
@@ -420,7 +418,11 @@ func (l *Loop) closeUndrivenBy(waits bool) {
 			heldThreads.end(driver)
 		}
 		l.mu.Unlock()
-		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, was away", l, driver))
+		why := "was away"
+		if driver == g {
+			why = "could not drive it, as another loop keeps its thread locked"
+		}
+		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, %s", l, driver, why))
 		return
 	}
 	mine := l.driver != 0 || waits && l.last == g // what belongs to its goroutine, a Local, is closed there

@@ -333,6 +333,15 @@ func (l *coroList) suspended(yield func(*coro) bool) {
 	}
 }
 
+// waiting yields the goroutines of the suspended tasks, to the driver and its coroutines.
+func (s *sched) waiting(yield func(*fiber) bool) {
+	for c := range s.coros.suspended {
+		if !yield(&c.fiber) {
+			return
+		}
+	}
+}
+
 // A ready is a queue of tasks to resume.
 type ready struct {
 	cs   []*coro

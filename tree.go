@@ -47,7 +47,7 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 	if late {
 		c.beginStop(hard)
 		if c.o.Manual {
-			c.closeUndriven()
+			c.closeUndriven(true)
 		}
 		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -258,7 +259,7 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	after := w.after
 	w.after = nil
 	w.mu.Unlock()
-	forEach(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
+	each.Do(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
 	return nil
 }
 
@@ -348,7 +349,7 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 		wt := begin(fb, bound, pc)
 		w.attach(wt)
 		if fb != nil {
-			w.s.refuseStuck() // one of them may wait for what runs below, which cannot go on before it
+			refuseStuck(w.s.waiting) // one of them may wait for what runs below, which cannot go on before it
 		}
 		why := wt.block(bound)
 		w.detach()
@@ -370,7 +371,7 @@ func (w *Waiter) cancelKids(ctx context.Context) {
 	}
 	defer w.s.send(stopWaits{}, internal)
 	defer w.s.closing.Store(true)
-	forEach(slices.Collect(w.eachKid), func(k *Call) { k.cancel(cause, 0) })
+	each.Do(slices.Collect(w.eachKid), func(k *Call) { k.cancel(cause, 0) })
 }
 
 // runSent runs what was sent to the goroutine that waits, which is the caller's.

@@ -19,7 +19,7 @@ func init() {
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.WaitFor = waitFor
 	inside.Await = awaitUnseen
-	inside.NeedsCaller = func(call any) bool { return call.(*Call).needsCaller() }
+	inside.NeedsCaller = func(call any) bool { return foreignHosts.Load() && call.(*Call).needsHost(self()) }
 	inside.RefusesHost = func(loop any) error { return loop.(*Loop).refusesHost() }
 	inside.Set = func(event any) { event.(*Event).raise() }
 }

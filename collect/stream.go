@@ -19,6 +19,7 @@ import (
 	"runtime"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/inside"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
@@ -199,23 +200,15 @@ func (s *stream[T]) leave(ctx context.Context, keep bool) {
 	if keep {
 		return
 	}
-	cancelFrom(s.open.next, &s.open, cause)
-}
-
-// cancelFrom cancels the calls from e on, also if a function of OnDone ends the goroutine meanwhile.
-func cancelFrom[T any](e, end *entry[T], cause error) {
-	defer func() {
-		if e != end {
-			cancelFrom(e, end, cause)
-		}
-	}()
-	for e != end {
-		p := e.p
-		e = e.next
+	var calls []*hop.Pending[T]
+	for e := s.open.next; e != &s.open; e = e.next {
+		calls = append(calls, e.p)
+	}
+	each.Do(calls, func(p *hop.Pending[T]) {
 		if !ended(p.Call()) {
 			p.Cancel(cause)
 		}
-	}
+	})
 }
 
 // deadlock is the error of a call that asks for itself at pc.

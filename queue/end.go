@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/each"
 )
 
 // Shutdown takes no more values, has those that wait handled (a partial batch at once) and returns nil when all have been:
@@ -70,21 +71,7 @@ func (q *Queue[T]) drop(cause error, what string) {
 	q.notify()
 	q.unlock()
 	q.cancel(fmt.Errorf("hop: queue %s %s: %w", q.name, what, hop.ErrStopped))
-	q.tellDropped(vs)
-}
-
-// tellDropped gives each to OnDrop, also if that panics or ends the goroutine for one.
-func (q *Queue[T]) tellDropped(vs []T) {
-	i := 0
-	defer func() {
-		if i < len(vs) {
-			q.tellDropped(vs[i:])
-		}
-	}()
-	for i < len(vs) {
-		i++
-		q.opts.OnDrop(vs[i-1])
-	}
+	each.Do(vs, func(v T) { q.opts.OnDrop(v) })
 }
 
 // loopEnds is OnShutdown of the queue's loop: the last moment for what waits.

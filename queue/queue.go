@@ -120,8 +120,9 @@ func (q *Queue[T]) init(what string, on hop.Portal, f any, o *Options) {
 // Errors: hop.ErrFull (the policy is Fail, or the portal's own queue is full), hop.ErrStopped (after Shutdown or Close, also for a
 // Put that waits then; or the portal has stopped), a *hop.DeadlockError when f, whose return makes the room, waits itself, directly or
 // through others, for the call that puts: f itself puts, or the functions of two full queues put into each other; hop.ErrCannotWait where
-// nothing can wait, as on the own goroutine of the host that f's loop is a guest of; any other error of the portal's Submit, and when ctx ends first an error that is ctx.Err(). With an error v was not put. It follows queue_call of async-kernel
-// and send of Prefect's QueueService.
+// nothing can wait, as on the own goroutine of the host that f's loop is a guest of; any other error of the portal's Submit, and when ctx
+// ends first an error that is ctx.Err(). With an error v was not put. It follows queue_call of async-kernel and send of Prefect's
+// QueueService.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if ctx == nil {
 		panic("hop: queue: Put with a nil context")

@@ -133,7 +133,8 @@ func (b *Box[T]) sweep() {
 var rings sync.Pool
 
 const (
-	spareFrom  = 64      // slots: a box that needs more looks for a spare ring
+	spareFrom  = 64      // slots: a box that needs more looks for a spare ring,
+	spareTimes = 16      // and takes one that is no more times as long: a box that is never empty goes through all of its ring
 	spareBytes = 1 << 20 // longer ones are not kept
 )
 
@@ -141,8 +142,11 @@ const (
 func (b *Box[T]) longer() []T {
 	n := len(b.ring)
 	if n >= spareFrom {
-		if spare, ok := rings.Get().(*[]T); ok && len(*spare) > n {
-			return *spare
+		if spare, ok := rings.Get().(*[]T); ok {
+			if len(*spare) > n && len(*spare) <= spareTimes*n {
+				return *spare
+			}
+			rings.Put(spare)
 		}
 	}
 	return make([]T, max(16, 2*n))
