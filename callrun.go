@@ -247,18 +247,24 @@ func (c *Call) unaccept() {
 }
 
 // finish ends the call; false: it has ended before.
-func (c *Call) finish(state State, err error) bool {
+func (c *Call) finish(state State, err error) bool { return c.finishAs(state, err, nil) }
+
+// finishAs is finish; see endLocked.
+func (c *Call) finishAs(state State, err error, later *tells) bool {
 	c.mu.Lock()
 	if c.isDone() {
 		c.mu.Unlock()
 		return false
 	}
-	c.finishLocked(state, err)
+	c.endLocked(state, err, later)
 	return true
 }
 
 // finishLocked ends the call, wakes who waits and runs what is to run then. It is entered with mu held, and releases it.
-func (c *Call) finishLocked(state State, err error) {
+func (c *Call) finishLocked(state State, err error) { c.endLocked(state, err, nil) }
+
+// endLocked is finishLocked; of a call that is cancelled, it leaves the functions of users to later, if that is not nil.
+func (c *Call) endLocked(state State, err error, later *tells) {
 	var fs *doneFunc
 	var u *unlooked
 	if err != nil {
@@ -296,6 +302,10 @@ func (c *Call) finishLocked(state State, err error) {
 		fs = nil
 	}
 	c.mu.Unlock()
+	if later != nil {
+		c.endLater(sets, fs, last, h, later)
+		return
+	}
 	if c.has(flagUnder) {
 		defer c.deputyEnded()
 	}
@@ -312,8 +322,19 @@ func (c *Call) finishLocked(state State, err error) {
 	case fs != nil || !last.Empty():
 		c.tell(sets, fs, last)
 	case sets != nil:
-		sets.leave()
+		sets.leave(nil)
 	}
+}
+
+// endLater is the rest of endLocked where functions of users are left to later.
+//
+//go:noinline
+func (c *Call) endLater(sets *linkNode, fs *doneFunc, last waitlist.Chain, h *hook, later *tells) {
+	if c.has(flagDelayed) {
+		c.dropTimer()
+	}
+	sets.leave(later)
+	later.ended(c, fs, last, h)
 }
 
 // tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function
@@ -321,7 +342,7 @@ func (c *Call) finishLocked(state State, err error) {
 func (c *Call) tell(sets *linkNode, fs *doneFunc, last waitlist.Chain) {
 	defer last.WakeAll()
 	defer c.runDone(fs)
-	sets.leave()
+	sets.leave(nil)
 }
 
 // Fail ends a call that will never run with err, and reports whether it was the first to end it. It is for portals:

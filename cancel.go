@@ -13,17 +13,31 @@ import (
 
 // Cancel asks the call to end; see Pending.Cancel.
 func (c *Call) Cancel(cause error) bool {
-	if cause == nil {
-		cause = context.Canceled
-	}
+	var later tells
+	defer later.tell()
+	return c.askTo(cause, &later)
+}
+
+// askTo is Cancel, but for functions of users, which are left to later.
+func (c *Call) askTo(cause error, later *tells) bool {
 	if c.parentErr() != nil {
-		c.parentEnded() // it came first
+		c.askParentEnded(later) // it came first
 	}
-	return c.cancel(cause, 0)
+	return c.ask(cause, 0, later)
 }
 
 // parentEnded is told, or has seen, that the submitter's context is over.
 func (c *Call) parentEnded() {
+	if c.has(flagCancel) {
+		return
+	}
+	var later tells
+	defer later.tell()
+	c.askParentEnded(&later)
+}
+
+// askParentEnded is parentEnded, but for functions of users, which are left to later.
+func (c *Call) askParentEnded(later *tells) {
 	if c.has(flagCancel) {
 		return
 	}
@@ -32,7 +46,7 @@ func (c *Call) parentEnded() {
 	if parent.Err() == context.DeadlineExceeded {
 		flag = flagTimeout
 	}
-	if c.cancel(causeOf(parent), flag) || !c.done() {
+	if c.ask(causeOf(parent), flag, later) || !c.done() {
 		return
 	}
 	// The call has ended by itself, but what was made under it goes on, and hears of the end through it.
@@ -44,7 +58,7 @@ func (c *Call) parentEnded() {
 	x.endDone()
 	kids := x.kids.take(nil)
 	c.mu.Unlock()
-	kids.tellAll()
+	kids.askAll(c, later)
 }
 
 // timeUp is told when Timeout is up. A call that was asked to cancel before that has not ended because of it.
@@ -68,6 +82,13 @@ func (c *Call) endedBy() error {
 
 // cancel asks the call to end with cause; how is flagTimeout where a deadline asks.
 func (c *Call) cancel(cause error, how uint32) bool {
+	var later tells
+	defer later.tell()
+	return c.ask(cause, how, &later)
+}
+
+// ask is cancel, but for functions of users, which are left to later.
+func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	if cause == nil {
 		cause = context.Canceled
 	}
@@ -92,21 +113,22 @@ func (c *Call) cancel(cause error, how uint32) bool {
 	if r := x.rare.Load(); r != nil {
 		asks, r.onCancel = r.onCancel, nil
 	}
-	// Deferred, since functions of users run here, and may end the goroutine.
-	defer kids.tellAll()
-	defer c.endWait()
 	switch {
 	case state < Running && len(asks) == 0 && !(bug.CancelWaitsTurn && state == Queued):
 		c.impl().release()
-		c.finishLocked(Cancelled, c.cancelled(cause))
+		c.endLocked(Cancelled, c.cancelled(cause), later)
 	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
 		c.set(flagAbandoned)
-		defer c.fb.Load().abandoned(c)
-		c.finishLocked(Cancelled, c.cancelled(cause))
+		c.endLocked(Cancelled, c.cancelled(cause), later)
+		c.fb.Load().abandoned(c)
 	default:
 		c.mu.Unlock()
 	}
-	each.Do(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) })
+	if len(asks) > 0 {
+		later.then(func() { each.Do(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) }) })
+	}
+	c.endWait()
+	kids.askAll(c, later)
 	return true
 }
 
@@ -248,8 +270,8 @@ func (cc *callContext) Err() error {
 	c := (*Call)(cc)
 	if !c.has(flagCancel) {
 		err := c.parentErr()
-		if err != nil && graphOwner.Load() == goid.Self() {
-			return err // a search for deadlocks only looks: to end the call would run functions of users, under the graph's lock
+		if err != nil && (graphOwner.Load() == goid.Self() || asking.here()) {
+			return err // a search for deadlocks only looks: to end the call would run functions of users, under the graph's lock; see also tells
 		}
 		if err != nil {
 			c.parentEnded()

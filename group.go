@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
@@ -303,6 +302,13 @@ func (g *Group) Cancel(cause error) {
 
 // cancel cancels everything once; failed: because something has failed.
 func (g *Group) cancel(cause error, failed bool) {
+	var later tells
+	defer later.tell()
+	g.askAll(cause, failed, &later)
+}
+
+// askAll is cancel, but for functions of users, which are left to later.
+func (g *Group) askAll(cause error, failed bool, later *tells) {
 	turn.At(turn.Cancel, g)
 	g.mu.Lock()
 	if g.cause != nil {
@@ -317,7 +323,7 @@ func (g *Group) cancel(cause error, failed bool) {
 	g.mu.Unlock()
 	g.end(cause)
 	g.tellEnds()
-	each.Do(members, func(c *Call) { c.Cancel(cause) })
+	later.cancel(members, cause)
 }
 
 // tellEnds tells those who wait with the group's context that it has ended. If it has by the end of the context above, cancel is on its way.
@@ -359,15 +365,15 @@ var (
 	errGroupOver   = refuse(ErrClosed, "the group is over: its WithGroup has returned")
 )
 
-// left is told of a member's end.
-func (g *Group) left(c *Call, n *linkNode) {
+// left is told of a member's end. If later is not nil, functions of users are left to it.
+func (g *Group) left(c *Call, n *linkNode, later *tells) {
 	turn.At(turn.Return, g)
 	state := c.raw()
 	defer g.remove(n) // at the end: who finds the group without members finds what they have left behind
 	if state == Succeeded && g.o.Limit == 0 {
 		return
 	}
-	defer g.release(c)
+	defer g.release(c, later)
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !(g.failed && c.cancelledFor(g.cause)) {
 		c.look()
@@ -375,7 +381,11 @@ func (g *Group) left(c *Call, n *linkNode) {
 	}
 	g.mu.Unlock()
 	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
-		g.cancel(c.failure(), state == Failed)
+		if later != nil {
+			g.askAll(c.failure(), state == Failed, later)
+		} else {
+			g.cancel(c.failure(), state == Failed)
+		}
 	}
 }
 
@@ -435,7 +445,7 @@ func (g *Group) Add(c *Call) {
 	}
 	c.mu.Unlock()
 	if done {
-		g.left(c, n)
+		g.left(c, n, nil)
 		return
 	}
 	c.watch()

@@ -133,8 +133,8 @@ func (c *Call) held() *heldCall {
 	return nil
 }
 
-// release gives back the place of a member that has ended.
-func (g *Group) release(c *Call) {
+// release gives back the place of a member that has ended. If later is not nil, it is left to it who gets the place.
+func (g *Group) release(c *Call, later *tells) {
 	h := c.held()
 	if g.o.Limit == 0 || h == nil {
 		return
@@ -146,7 +146,12 @@ func (g *Group) release(c *Call) {
 		}
 	}
 	g.mu.Unlock()
-	g.feed()
+	switch {
+	case later == nil:
+		g.feed()
+	case len(later.feeds) == 0 || later.feeds[len(later.feeds)-1] != g:
+		later.feeds = append(later.feeds, g)
+	}
 }
 
 // feed submits members that were held back, as far as there are places. One goroutine at a time does: a refused call ends,

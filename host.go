@@ -198,19 +198,32 @@ func (l *Loop) hostedBy(fb *fiber) bool {
 
 // hostFailed ends a guest whose host takes no more ticks. Its tasks cannot be resumed, so they cannot unwind.
 func (l *Loop) hostFailed(err error) {
+	var later tells
+	defer later.tell()
+	l.askHostFailed(err, &later)
+}
+
+// askHostFailed is the rest of hostFailed, but for functions of users, and for what comes after these, which are left to later.
+func (l *Loop) askHostFailed(err error, later *tells) {
 	l.host.fail.Store(&err)
 	if !l.host.state.CompareAndSwap(tickIdle, hostDead) {
 		return // the tick that runs sees to it, or it has been seen to
 	}
-	// What is below ends first; strand is deferred, since functions of users run in the stop, and may end the goroutine.
-	defer l.strand(refuse(ErrStopped, "the host of %v has failed: %v", l, err))
-	l.beginStop(hard)
+	defer l.askStranded(refuse(ErrStopped, "the host of %v has failed: %v", l, err), later)
+	l.askToStop(hard, later) // so that what is below ends first
 }
 
 // strand ends a loop that is being closed and that nobody can drive any more. Its calls end; what it has suspended cannot be resumed, so it cannot
 // unwind: that is logged.
 func (l *Loop) strand(cause error) {
-	defer l.stoppers.enter()()
+	var later tells
+	defer later.tell()
+	l.askStranded(cause, &later)
+}
+
+// askStranded is strand, but for functions of users, and for what comes after these, which are left to later.
+func (l *Loop) askStranded(cause error, later *tells) {
+	leave := l.stoppers.enter()
 	l.mu.Lock()
 	l.stop = finished
 	hooks := len(l.hooks)
@@ -228,20 +241,20 @@ func (l *Loop) strand(cause error) {
 		lost = append(lost, callName(top))
 		calls = append(append(calls, c.under...), top)
 	}
-	// Deferred, the last first, since functions of users run here, and may end the goroutine.
-	defer func() {
+	// Deferred, the last first, since a host's Post, which is a user's, may end the goroutine.
+	defer later.then(func() {
+		defer leave()
 		locals := l.locals.len()
 		l.gone()
 		if len(lost) > 0 || hooks > 0 || locals > 0 {
 			s.logger().Error("hop: a loop has lost its thread: what it had suspended cannot be unwound",
 				"loop", l.o.Name, "err", cause, "tasks", lost, "shutdown functions", hooks, "locals", locals)
 		}
-	}()
-	defer each.Do(guests, func(g *Loop) { g.hostFailed(cause) }) // a tick of theirs may have been in the mailbox
+	})
+	defer each.Do(guests, func(g *Loop) { g.askHostFailed(cause, later) }) // a tick of theirs may have been in the mailbox
+	calls = slices.DeleteFunc(calls, func(c *Call) bool { return c == nil })
 	each.Do(calls, func(c *Call) {
-		if c != nil {
-			defer func() { c.finish(Cancelled, c.cancelled(cause)) }()
-			c.Cancel(cause)
-		}
+		defer func() { c.finishAs(Cancelled, c.cancelled(cause), later) }()
+		later.cancel([]*Call{c}, cause)
 	})
 }

@@ -12,6 +12,7 @@ import (
 type kid struct {
 	call       *Call                // who is told,
 	apart      bool                 // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
+	adopted    bool                 // by one whose context is not above call's: see adopt
 	f          func()               // or what is called; neither: the entry only keeps the upper call hooked
 	up         atomic.Pointer[Call] // whose list it is in; changed under that call's mu
 	prev, next *kid
@@ -59,7 +60,11 @@ func (l *kidList) take(to *Call) *kid {
 	return first
 }
 
-func (k *kid) tellAll() {
+// askAll tells each, that have been taken off the list of up, but leaves functions of users to later. f is not one: see AfterFunc.
+func (k *kid) askAll(up *Call, later *tells) {
+	if k == nil {
+		return
+	}
 	var kids []*kid
 	for ; k != nil; k = k.next {
 		kids = append(kids, k)
@@ -68,10 +73,14 @@ func (k *kid) tellAll() {
 		k.prev, k.next = nil, nil
 		switch {
 		case k.call == nil:
+		case k.adopted:
+			k.call.ask(causeOf((*callContext)(up)), 0, later)
 		case k.apart && k.call.hasFuncs():
-			go k.call.parentEnded()
+			apart := new(tells)
+			k.call.askParentEnded(apart)
+			later.then(func() { go apart.tell() })
 		default:
-			k.call.parentEnded()
+			k.call.askParentEnded(later)
 		}
 		switch {
 		case k.f == nil:
@@ -169,7 +178,9 @@ func (c *Call) passOnce() (calls []*Call) {
 		if up == nil {
 			kids := x.kids.take(nil)
 			c.mu.Unlock()
-			kids.tellAll() // c was told
+			var later tells
+			defer later.tell()
+			kids.askAll(c, &later) // c was told
 			return nil
 		}
 		kids := x.kids.take(passing)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
 )
@@ -93,12 +92,14 @@ func (p *Pool) beginStop(to stopLevel) {
 	p.step()
 	p.mu.Unlock()
 	defer p.stoppers.enter()()
-	defer func() { // also if a function of a user's ends the goroutine
+	var later tells
+	defer later.tell()
+	defer func() {
 		for _, w := range waits {
 			w.wakeAs(w.seq(), stopped)
 		}
 	}()
-	each.Do(cancel, func(c *Call) { c.Cancel(ErrStopped) })
+	later.cancel(cancel, ErrStopped)
 }
 
 // step ends the pool if nothing is left of it. It needs mu.

@@ -207,16 +207,17 @@ func (c *Call) memberOf(g *Group) bool {
 	return false
 }
 
-// leave takes the call, which has ended, out of each set, also if a function of another member ends the goroutine meanwhile.
-func (n *linkNode) leave() {
+// leave takes the call, which has ended, out of each set, also if a function of another member ends the goroutine meanwhile. If later is
+// not nil, these functions are left to it.
+func (n *linkNode) leave(later *tells) {
 	if n == nil {
 		return
 	}
 	if n.more != nil {
-		defer n.more.leave()
+		defer n.more.leave(later)
 	}
 	if n.group != nil {
-		n.group.left(n.c, n)
+		n.group.left(n.c, n, later)
 		return
 	}
 	if s := n.set; s != nil {

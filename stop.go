@@ -124,6 +124,13 @@ func (l *Loop) Stopped() <-chan struct{} {
 
 // beginStop raises what is asked for.
 func (l *Loop) beginStop(to stopLevel) {
+	var later tells
+	defer later.tell()
+	l.askToStop(to, &later)
+}
+
+// askToStop is beginStop, but for functions of users, and for what comes after these, which are left to later.
+func (l *Loop) askToStop(to stopLevel, later *tells) {
 	turn.At(turn.Stop, l)
 	l.mu.Lock()
 	if l.stop >= to {
@@ -135,7 +142,7 @@ func (l *Loop) beginStop(to stopLevel) {
 	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
-	defer l.stoppers.enter()()
+	leave := l.stoppers.enter()
 	late := l.s.delayedCalls()
 	if !bug.SealsBlind {
 		l.s.box.Raise(told)
@@ -143,20 +150,40 @@ func (l *Loop) beginStop(to stopLevel) {
 	if bug.ForgetsDelayed {
 		late = nil
 	}
-	// Deferred, the last first, since functions of users run here, and may end the goroutine.
-	defer l.s.send(posted(func() {}), internal) // look again
 	if first {
 		l.ending.Add(1)
-		defer func() { go l.stopBelow(below, to) }() // only now: after it the shutdown functions run, which a Close does not cancel
 	}
-	if to == hard && !first {
-		l.closeUndrivenBelow(below)
-	}
+	under := new(tells) // what is for stopBelow to tell
+	// Deferred, the last first, since a host's Post, which is a user's, may end the goroutine.
+	defer later.then(func() {
+		defer leave()
+		defer l.s.send(posted(func() {}), internal) // look again
+		if first {
+			go l.stopBelow(below, to, under) // only now: after it the shutdown functions run, which a Close does not cancel
+		}
+	})
 	if to == hard {
-		defer l.cancelAll()
-		defer each.Do(below, func(b *Loop) { b.beginStop(hard) })
+		if !first {
+			defer l.closeUndrivenBelow(below)
+		}
+		defer l.cancelAll(later)
+		defer each.Do(below, func(b *Loop) { b.askToStop(hard, later) })
+	} else {
+		// Those below stop later, but what they were to do later is cancelled by this stop, as the loop's own is.
+		defer each.Do(below, func(b *Loop) { b.askDelayed(under) })
 	}
-	each.Do(late, func(c *Call) { c.Cancel(ErrStopped) })
+	later.cancel(late, ErrStopped)
+}
+
+// askDelayed cancels the calls of After that are not due, of the loop and of those below it.
+func (l *Loop) askDelayed(later *tells) {
+	l.mu.Lock()
+	below := slices.Concat(l.children, l.guests)
+	l.mu.Unlock()
+	if !bug.ForgetsDelayed {
+		later.cancel(l.s.delayedCalls(), ErrStopped)
+	}
+	each.Do(below, func(b *Loop) { b.askDelayed(later) })
 }
 
 // closeUndrivenBelow closes the Manual ones of those below that nobody drives, once they have been told to stop: a Shutdown has waited for
@@ -177,8 +204,8 @@ func (l *Loop) closeUndrivenBelow(below []*Loop) {
 	}()
 }
 
-// stopBelow stops the children and guests, and tells the loop.
-func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
+// stopBelow stops the children and guests, and tells the loop. Functions of users are left over from the beginning of the stop.
+func (l *Loop) stopBelow(below []*Loop, to stopLevel, left *tells) {
 	turn.At(turn.Stop, l)
 	defer l.stoppers.enter()()
 	// Deferred, since functions of users run in the stops, and may end the goroutine.
@@ -195,13 +222,14 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel) {
 		}
 		b.ended.Wait(context.Background())
 	})
-	each.Do(below, func(b *Loop) { b.beginStop(to) })
+	defer left.tell()
+	each.Do(below, func(b *Loop) { b.askToStop(to, left) })
 }
 
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
 // suspended ones on the loop. A task that is about to wait, and then does not, or that is resumed before stopWaits, cancels
 // its own when it sees cutting: it is set before the look at the tasks here, and seen after the task's wait has ended, so one of the two finds them.
-func (l *Loop) cancelAll() {
+func (l *Loop) cancelAll(later *tells) {
 	turn.Race(l.s)
 	l.s.cutting.Store(true)
 	l.s.closing.Store(true)
@@ -213,30 +241,31 @@ func (l *Loop) cancelAll() {
 				calls = append(calls, co.calls()...)
 			}
 		})
-		l.cancelOwn(calls)
+		later.cancel(l.own(calls), ErrStopped)
 	}()
+	var queued []*Call
 	l.eachQueued(func(c *Call) {
 		if !c.has(flagHook) { // a shutdown function that has not begun runs all the same
-			c.Cancel(ErrStopped)
+			queued = append(queued, c)
 		}
 	})
+	later.cancel(queued, ErrStopped)
 }
 
-// cancelOwn cancels those of calls that are the loop's.
-func (l *Loop) cancelOwn(calls []*Call) {
-	each.Do(calls, func(c *Call) {
-		if c.Portal() == Portal(l) {
-			c.Cancel(ErrStopped)
-		}
-	})
+// own returns those of calls that are the loop's. It takes the slice.
+func (l *Loop) own(calls []*Call) []*Call {
+	return slices.DeleteFunc(calls, func(c *Call) bool { return c.Portal() != Portal(l) })
 }
 
 // wentOn is told that a task goes on after a wait, or does not come to wait.
 func (c *coro) wentOn() {
 	if c.s.cutting.Load() {
-		c.s.loop.cancelOwn(c.calls())
+		c.cut()
 	}
 }
+
+// cut cancels the task's calls that are the loop's.
+func (c *coro) cut() { cancelEach(c.s.loop.own(c.calls()), ErrStopped) }
 
 // stopWaits cancels the suspended tasks and ends their waits.
 type stopWaits struct{}
@@ -250,12 +279,14 @@ func (stopWaits) do(fb *fiber) {
 		tasks = append(tasks, c)
 		calls = append(calls, c.calls()...)
 	}
+	var later tells
+	defer later.tell()
 	defer func() {
 		for _, c := range tasks {
 			c.wait.wakeAs(c.wait.seq(), stopped)
 		}
 	}()
-	each.Do(calls, func(c *Call) { c.Cancel(ErrStopped) })
+	later.cancel(calls, ErrStopped)
 }
 
 // unfinishedBelow counts those of the loop and of those below it.

@@ -114,9 +114,9 @@ func (c *Call) adopt(low *Call) {
 		return
 	}
 	// Told by the one who cancels c, not later: when Cancel has returned, the kid can only end cancelled.
-	k := &kid{f: func() { low.cancel(causeOf(ctx), 0) }}
+	k := &kid{call: low, adopted: true}
 	if !c.addKid(k) {
-		k.f()
+		low.cancel(causeOf(ctx), 0)
 		return
 	}
 	low.OnDone(func() { k.drop() })
@@ -301,10 +301,12 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 		return nil
 	}
 	w.via = fb.s
+	var refused []*Call
+	defer func() { cancelEach(refused, ErrStopped) }()
 	for w.s.box.Refill() { // what came before is the loop's to run now
 		for it, ok := w.s.box.Next(); ok; it, ok = w.s.box.Next() {
 			if c, ok := it.(*Call); ok && !w.via.send(c, internal) {
-				defer c.Cancel(ErrStopped)
+				refused = append(refused, c)
 			}
 		}
 	}
@@ -314,17 +316,20 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 
 // awaitKids waits, on a task, for what its loop runs for the Waiter. When ctx is over, or at once if cancel, it is cancelled first.
 func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
-	w.eachKid(func(k *Call) bool {
+	kids := slices.Collect(w.eachKid)
+	if cancel {
+		cancelFor(ctx, kids)
+	}
+	for i, k := range kids {
 		if !cancel && k.await(ctx, pc) != nil && ctx.Err() != nil {
 			cancel = true
+			cancelFor(ctx, kids[i:])
 		}
 		if cancel {
-			k.cancel(causeOf(ctx), 0)
 			k.await(context.WithoutCancel(ctx), pc)
 		}
 		k.unseen()
-		return true
-	})
+	}
 }
 
 // settle runs what was accepted to its end, on the calling goroutine, whose wait for the call has ended. When ctx is over, or
@@ -365,13 +370,24 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 }
 
 func (w *Waiter) cancelKids(ctx context.Context) {
-	cause := context.Canceled
-	if ctx.Err() != nil {
-		cause = causeOf(ctx)
-	}
-	defer w.s.send(stopWaits{}, internal)
-	defer w.s.closing.Store(true)
-	each.Do(slices.Collect(w.eachKid), func(k *Call) { k.cancel(cause, 0) })
+	var later tells
+	defer later.tell()
+	later.cancelFor(ctx, slices.Collect(w.eachKid))
+	w.s.closing.Store(true)
+	w.s.send(stopWaits{}, internal)
+}
+
+// cancelFor cancels the calls of one whose wait has ended, because ctx has or for another reason.
+func cancelFor(ctx context.Context, calls []*Call) {
+	var later tells
+	defer later.tell()
+	later.cancelFor(ctx, calls)
+}
+
+func (t *tells) cancelFor(ctx context.Context, calls []*Call) {
+	cause := causeOf(ctx) // nil: context.Canceled
+	defer asking.enter()()
+	each.Do(calls, func(k *Call) { k.ask(cause, 0, t) })
 }
 
 // runSent runs what was sent to the goroutine that waits, which is the caller's.
@@ -429,8 +445,5 @@ func (c *Call) closeWaiter() {
 	w.closed = true
 	w.mu.Unlock()
 	w.s.box.Raise(internal)
-	w.eachKid(func(k *Call) bool {
-		k.Cancel(refuse(ErrClosed, "%v has given up", w))
-		return true
-	})
+	cancelEach(slices.Collect(w.eachKid), refuse(ErrClosed, "%v has given up", w))
 }
