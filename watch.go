@@ -19,6 +19,14 @@ func init() {
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.WaitFor = waitFor
 	inside.Await = awaitUnseen
+	inside.CancelEach = func(each func(yield func(call any) bool), cause error) {
+		var calls []*Call
+		each(func(call any) bool {
+			calls = append(calls, call.(*Call))
+			return true
+		})
+		cancelEach(calls, cause)
+	}
 	inside.NeedsCaller = func(call any) bool { return foreignHosts.Load() && call.(*Call).needsHost(self()) }
 	inside.RefusesHost = func(loop any) error { return loop.(*Loop).refusesHost() }
 	inside.Set = func(event any) { event.(*Event).raise() }

@@ -19,7 +19,6 @@ import (
 	"runtime"
 
 	"github.com/gohop/hop"
-	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/inside"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
@@ -200,15 +199,11 @@ func (s *stream[T]) leave(ctx context.Context, keep bool) {
 	if keep {
 		return
 	}
-	var calls []*hop.Pending[T]
-	for e := s.open.next; e != &s.open; e = e.next {
-		calls = append(calls, e.p)
-	}
-	each.Do(calls, func(p *hop.Pending[T]) {
-		if !ended(p.Call()) {
-			p.Cancel(cause)
+	inside.CancelEach(func(yield func(any) bool) {
+		for e := s.open.next; e != &s.open; e = e.next {
+			yield(e.p.Call())
 		}
-	})
+	}, cause)
 }
 
 // deadlock is the error of a call that asks for itself at pc.

@@ -30,6 +30,9 @@ var (
 	// about. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
 	WaitFor func(ctx context.Context, event any, each func(yield func(call any) bool)) error
 
+	// CancelEach cancels all the *hop.Calls that each yields, before it runs a function of OnDone or OnCancel of one.
+	CancelEach func(each func(yield func(call any) bool), cause error)
+
 	// Await waits for a *hop.Call as Pending.Wait does, but does not look at its error: if that is all, a failure is still reported.
 	Await func(ctx context.Context, call any) error
 
