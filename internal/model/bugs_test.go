@@ -23,7 +23,7 @@ import (
 
 var (
 	only   = flag.String("bug", "", "look for this bug only")
-	budget = flag.Duration("budget", time.Minute, "how long a bug may stay unfound")
+	budget = flag.Duration("budget", time.Minute, "how long a bug may stay unfound; on a slow machine longer, see leastRuns")
 	write  = flag.String("write", "", "write the table to this file, between the lines with planted-bugs in them, as Markdown")
 	hunted = flag.Bool("hunt", false, "for the test's own processes: look for the bug that HOP_BUG names")
 	atMost = flag.Int("runs", 0, "with -hunt: how many runs at most")
@@ -41,6 +41,9 @@ type found struct {
 	Replayed int    // how many of 10 repetitions failed too
 	Text     string
 }
+
+// leastRuns are made before a bug is called unfound, however long they take.
+const leastRuns = 40_000
 
 // slice is how many runs are made in one way, before the next has its turn.
 const slice = 1000
@@ -64,7 +67,7 @@ func TestHunt(t *testing.T) {
 	}
 	f := found{Bug: os.Getenv("HOP_BUG")}
 	began := time.Now()
-	for i := 0; f.Promise == "" && (*atMost == 0 || f.Runs < *atMost) && (*atMost > 0 || time.Since(began) < *budget); i++ {
+	for i := 0; f.Promise == "" && (*atMost == 0 || f.Runs < *atMost) && (*atMost > 0 || f.Runs < leastRuns || time.Since(began) < *budget); i++ {
 		way := ways[i%len(ways)]
 		body := func(x *explore.Trial) { try(x, way.make(x.Seed())) }
 		o := explore.Options{Seed: *seed + uint64(f.Runs), Runs: slice, Strategy: way.strategy, NoShrink: true, Steps: maxSteps}
