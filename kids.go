@@ -69,7 +69,12 @@ func (k *kid) askAll(up *Call, later *tells) {
 	for ; k != nil; k = k.next {
 		kids = append(kids, k)
 	}
+	told := 0
 	each.Do(kids, func(k *kid) {
+		if len(kids) >= cold {
+			fetchKids(kids[told:])
+		}
+		told++
 		k.prev, k.next = nil, nil
 		switch {
 		case k.call == nil:

@@ -161,9 +161,15 @@ func (s *sched) next() item {
 	}
 	for {
 		if it, ok := s.box.Next(); ok {
+			if s.tasks >= cold {
+				s.fetchSent()
+			}
 			return it
 		}
 		if c := s.ready.pop(); c != nil {
+			if s.tasks >= cold {
+				s.ready.fetch()
+			}
 			return c
 		}
 		if runtime.GOARCH == "wasm" {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"runtime/debug"
 
+	"github.com/gohop/hop/internal/fetch"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -50,7 +51,8 @@ type coro struct {
 	active        bool  // it is in the chain
 	task          bool  // a suspended task, not a dispatcher
 	dead          bool
-	before, after *coro // among those of its sched
+	sp            uintptr // where its stack ended when it was suspended among many; it may have moved since, this is only to be fetched
+	before, after *coro   // among those of its sched
 }
 
 // do makes a coroutine an item; a dispatcher does not call it but resumes the task.
@@ -218,6 +220,9 @@ func (c *coro) rest() bool {
 func (s *sched) suspend(c *coro) {
 	c.task = true
 	s.tasks++
+	if s.tasks >= cold {
+		c.sp = fetch.SP()
+	}
 	for {
 		if s.target != nil {
 			if s.target == c {
@@ -358,6 +363,14 @@ func (r *ready) push(c *coro) {
 }
 
 func (r *ready) empty() bool { return r.head == len(r.cs) }
+
+// ahead returns the task that has i before it, nil if there is none.
+func (r *ready) ahead(i int) *coro {
+	if i += r.head; i < len(r.cs) {
+		return r.cs[i]
+	}
+	return nil
+}
 
 func (r *ready) pop() *coro {
 	if r.empty() {

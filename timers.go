@@ -168,7 +168,9 @@ func (s *sched) nextDue() *coro {
 	if r.turn%4 == 0 {
 		return nil
 	}
-	return r.due.pop()
+	c := r.due.pop()
+	r.due.fetch()
+	return c
 }
 
 // lastDue is nextDue when there is nothing else to do: if nobody is due, the alarm is for sleeps again.

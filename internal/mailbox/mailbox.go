@@ -236,6 +236,14 @@ func (b *Box[T]) Next() (v T, ok bool) {
 	return v, true
 }
 
+// Ahead returns the message of the batch that has i others before it.
+func (b *Box[T]) Ahead(i int) (v T, ok bool) {
+	if at := b.pos + uint64(i); at < b.end {
+		return b.view[at&uint64(len(b.view)-1)], true
+	}
+	return v, false
+}
+
 // Refill clears the batch that was read and takes the next one; false: there is nothing.
 func (b *Box[T]) Refill() bool {
 	b.mu.Lock()

@@ -369,3 +369,39 @@ func BenchmarkPushAndTake(b *testing.B) {
 		}
 	}
 }
+
+// Ahead looks into the batch only, past the end of the ring too, and takes nothing.
+func TestAheadOfTheBatch(t *testing.T) {
+	var b mailbox.Box[int]
+	next := 0
+	for round := range 5 { // a ring of 16: the third batch goes past its end
+		for i := range 6 {
+			b.Push(6*round+i, 0)
+		}
+		if _, ok := b.Ahead(0); ok {
+			t.Fatal("something is ahead of a batch that was not taken")
+		}
+		if !b.Refill() {
+			t.Fatal("nothing to take")
+		}
+		b.Push(-1, 0) // not of the batch
+		for left := 6; left > 0; left-- {
+			for i := range 8 {
+				v, ok := b.Ahead(i)
+				if ok != (i < left) || ok && v != next+i {
+					t.Fatalf("%d ahead of %d, with %d left: %d, %v", i, next, left, v, ok)
+				}
+			}
+			if v, ok := b.Next(); !ok || v != next {
+				t.Fatalf("next is %d, %v, want %d", v, ok, next)
+			}
+			next++
+		}
+		if !b.Refill() {
+			t.Fatal("what came later is not there")
+		}
+		if v, ok := b.Next(); !ok || v != -1 {
+			t.Fatalf("next is %d, %v, want -1", v, ok)
+		}
+	}
+}
