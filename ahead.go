@@ -30,7 +30,6 @@ const (
 	stackBelow = 192 // bytes that the functions below suspend take of the stack
 	callLines  = uint(unsafe.Sizeof(Pending[int]{})+fetch.Line-1) / fetch.Line
 	moreLines  = uint(unsafe.Sizeof(moreHooked{})+fetch.Line-1) / fetch.Line
-	fiberLines = uint(unsafe.Sizeof(fiber{})+fetch.Line-1) / fetch.Line
 	nextWords  = 3 // what next closes over: its code, and what iter.Pull switches by
 )
 
@@ -99,16 +98,5 @@ func (c *coro) fetchCall() {
 			linesOf(call.x.Load(), moreLines)
 		}
 		fetch.Words(*(*uintptr)(unsafe.Pointer(&c.next)), nextWords) // a func is a pointer to what it closes over
-	}
-}
-
-// fetchKids asks for what the calls behind the first of kids need to be told.
-func fetchKids(kids []*kid) {
-	if fetch.Here && len(kids) > coroAhead {
-		linesOf(kids[coroAhead].call, callLines)
-		if c := kids[stackAhead].call; c != nil {
-			linesOf(c.x.Load(), moreLines)
-			linesOf(c.fb.Load(), fiberLines)
-		}
 	}
 }

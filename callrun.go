@@ -263,7 +263,7 @@ func (c *Call) finishAs(state State, err error, later *tells) bool {
 // finishLocked ends the call, wakes who waits and runs what is to run then. It is entered with mu held, and releases it.
 func (c *Call) finishLocked(state State, err error) { c.endLocked(state, err, nil) }
 
-// endLocked is finishLocked; of a call that is cancelled, it leaves the functions of users to later, if that is not nil.
+// endLocked is finishLocked, but leaves the functions of users to later, if that is not nil.
 func (c *Call) endLocked(state State, err error, later *tells) {
 	var fs *doneFunc
 	var u *unlooked
@@ -278,7 +278,7 @@ func (c *Call) endLocked(state State, err error, later *tells) {
 	c.move(state)
 	var last waitlist.Chain
 	var h *hook
-	if sets != nil || x != nil && x.onDone != nil {
+	if later != nil || sets != nil || x != nil && x.onDone != nil {
 		last = c.takeWatchers()
 	}
 	c.waiters.WakeAll()
@@ -304,10 +304,13 @@ func (c *Call) endLocked(state State, err error, later *tells) {
 	c.mu.Unlock()
 	if later != nil {
 		c.endLater(sets, fs, last, h, later)
+		if u != nil {
+			later.then(func() { u.keep(err) })
+		}
 		return
 	}
 	if c.has(flagUnder) {
-		defer c.deputyEnded()
+		c.deputyEnded() // before functions: one may wait for who waits for the deputy
 	}
 	if h != nil {
 		defer h.undo() // last: it may ask a context of a user's
@@ -351,9 +354,16 @@ func (c *Call) Fail(err error) bool {
 	if err == nil {
 		misuse("Fail: nil error")
 	}
+	var later tells
+	defer later.tell()
+	return c.failFor(err, &later)
+}
+
+// failFor is Fail, but for functions of users, which are left to later.
+func (c *Call) failFor(err error, later *tells) bool {
 	turn.At(turn.Return, c)
 	if !c.done() && c.parentErr() != nil {
-		c.parentEnded() // it came first: the call ends cancelled
+		c.askParentEnded(later) // it came first: the call ends cancelled
 		if c.done() {
 			return true
 		}
@@ -365,9 +375,9 @@ func (c *Call) Fail(err error) bool {
 	}
 	c.impl().release()
 	if cause := c.endedBy(); cause != nil {
-		c.finishLocked(Cancelled, c.cancelled(cause))
+		c.endLocked(Cancelled, c.cancelled(cause), later)
 		return true
 	}
-	c.finishLocked(Failed, err)
+	c.endLocked(Failed, err, later)
 	return true
 }

@@ -156,7 +156,11 @@ func (g *Group) release(c *Call, later *tells) {
 
 // feed submits members that were held back, as far as there are places. One goroutine at a time does: a refused call ends,
 // and so comes here again.
-func (g *Group) feed() { g.feedFrom(false) }
+func (g *Group) feed() {
+	var later tells
+	defer later.tell()
+	g.feedFor(&later)
+}
 
 // feedApart is feed; apart: on a goroutine of its own if there is something to do, since the caller's wait has begun, and a member that is refused
 // runs functions of users.
@@ -173,8 +177,8 @@ func (g *Group) feedApart(apart bool) {
 	}
 }
 
-// feedFrom is feed; waits: on a goroutine whose wait has begun, where nothing of a user's may run.
-func (g *Group) feedFrom(waits bool) {
+// feedFor is feed, but for functions of users that the ends of refused members run, which are left to later.
+func (g *Group) feedFor(later *tells) {
 	g.mu.Lock()
 	if g.limiting.feeding {
 		g.mu.Unlock()
@@ -188,11 +192,11 @@ func (g *Group) feedFrom(waits bool) {
 			g.mu.Lock()
 			g.limiting.feeding = false
 			g.mu.Unlock()
-			g.feedFrom(waits)
+			g.feedFor(later)
 		}
 	}()
 	for h = g.nextHeld(); h != nil; h = g.nextHeld() {
-		if h.advance() && !g.submit(h, waits) {
+		if h.advance() && !g.submit(h, later) {
 			h = nil
 			return
 		}
@@ -200,28 +204,31 @@ func (g *Group) feedFrom(waits bool) {
 }
 
 // submit hands a member that has its places to its portal; false: another goroutine feeds now. A portal of a user's may run the member before
-// its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held.
-func (g *Group) submit(h *heldCall, waits bool) bool {
+// its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held. Nor does it keep up what
+// is to be told later, which the member may wait for too.
+func (g *Group) submit(h *heldCall, later *tells) bool {
 	switch h.on.(type) {
 	case *Loop, *Pool, *Waiter, goroutines:
-		h.c.submitAlone(h.on)
+		h.c.submitAlone(h.on, later)
 		return true
 	}
 	g.mu.Lock()
-	if waits || g.limiting.nested >= maxNested {
+	if g.limiting.nested >= maxNested {
 		g.mu.Unlock()
-		go h.c.submitAlone(h.on)
+		go h.c.submitAlone(h.on, nil)
 		return true
 	}
 	g.limiting.feeding = false
 	g.limiting.nested++
 	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		g.limiting.nested--
-		g.mu.Unlock()
-	}()
-	h.c.submitAlone(h.on)
+	if later.more() {
+		go func() {
+			defer g.feed()
+			g.submitNested(h)
+		}()
+		return false
+	}
+	g.submitNested(h)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.limiting.feeding {
@@ -229,6 +236,16 @@ func (g *Group) submit(h *heldCall, waits bool) bool {
 	}
 	g.limiting.feeding = true
 	return true
+}
+
+// submitNested hands a member to a portal of a user's. limiting.nested counts it.
+func (g *Group) submitNested(h *heldCall) {
+	defer func() {
+		g.mu.Lock()
+		g.limiting.nested--
+		g.mu.Unlock()
+	}()
+	h.c.submitAlone(h.on, nil)
 }
 
 // nextHeld gives the member that is next the place that it waits for; nil: there is none, or no place, and feeding is over.
@@ -253,10 +270,19 @@ func (g *Group) nextHeld() *heldCall {
 	return h
 }
 
-// submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's.
-func (c *Call) submitAlone(on Portal) {
+// submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's. If the portal is hop's, functions of users that a
+// refusal runs are left to later.
+func (c *Call) submitAlone(on Portal, later *tells) {
 	defer func() { recover() }()
-	c.submitTo(on)
+	switch on.(type) {
+	case *Loop, *Pool, *Waiter, goroutines:
+		if err := on.Submit(c); err != nil {
+			defer asking.enter()()
+			c.failFor(err, later)
+		}
+	default:
+		c.submitElsewhere(on)
+	}
 }
 
 // hasPlaces reports whether stepAside may have something to do.

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -60,41 +59,44 @@ func (l *kidList) take(to *Call) *kid {
 	return first
 }
 
-// askAll tells each, that have been taken off the list of up, but leaves functions of users to later. f is not one: see AfterFunc.
+// askAll tells each, that have been taken off the list of up, but leaves functions of users to later.
 func (k *kid) askAll(up *Call, later *tells) {
 	if k == nil {
 		return
 	}
-	var kids []*kid
-	for ; k != nil; k = k.next {
-		kids = append(kids, k)
+	defer func() {
+		if k != nil { // a method of a user's context has ended the goroutine, or panicked
+			k.askAll(up, later)
+		}
+	}()
+	for k != nil {
+		at := k
+		k = k.next
+		at.prev, at.next = nil, nil
+		at.ask(up, later)
 	}
-	told := 0
-	each.Do(kids, func(k *kid) {
-		if len(kids) >= cold {
-			fetchKids(kids[told:])
-		}
-		told++
-		k.prev, k.next = nil, nil
-		switch {
-		case k.call == nil:
-		case k.adopted:
-			k.call.ask(causeOf((*callContext)(up)), 0, later)
-		case k.apart && k.call.hasFuncs():
-			apart := new(tells)
-			k.call.askParentEnded(apart)
-			later.then(func() { go apart.tell() })
-		default:
-			k.call.askParentEnded(later)
-		}
-		switch {
-		case k.f == nil:
-		case k.apart:
-			go k.f()
-		default:
-			k.f()
-		}
-	})
+}
+
+// ask is askAll of one. f is no function of a user's: see AfterFunc.
+func (k *kid) ask(up *Call, later *tells) {
+	switch {
+	case k.call == nil:
+	case k.adopted:
+		k.call.ask(causeOf((*callContext)(up)), 0, later)
+	case k.apart && k.call.hasFuncs():
+		apart := new(tells)
+		later.apart = append(later.apart, apart)
+		k.call.askParentEnded(apart)
+	default:
+		k.call.askParentEnded(later)
+	}
+	switch {
+	case k.f == nil:
+	case k.apart:
+		go k.f()
+	default:
+		k.f()
+	}
 }
 
 // addKid has k told of the end of c's context; false: it has ended.

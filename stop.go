@@ -170,6 +170,7 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 		defer each.Do(below, func(b *Loop) { b.askToStop(hard, later) })
 	} else {
 		// Those below stop later, but what they were to do later is cancelled by this stop, as the loop's own is.
+		defer later.hasten(under)
 		defer each.Do(below, func(b *Loop) { b.askDelayed(under) })
 	}
 	later.cancel(late, ErrStopped)

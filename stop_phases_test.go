@@ -629,3 +629,164 @@ func TestS25_ShutdownFunctionsComeAfterTheFunctionsOfCancelledCalls(t *testing.T
 		})
 	}
 }
+
+// What comes of an end and runs no function of a user's does not wait for such functions either.
+
+// Who waits for a place that only a cancelled call could have given back is refused before a function waits for him.
+func TestS4_AFunctionWaitsForOneWhoseDeputyIsCancelledToo(t *testing.T) {
+	pool := hop.NewPool(nil)
+	limiter := hop.NewLimiter(1)
+	first := hop.After(bg, time.Hour, pool, mustNotRun(t))
+	var deputy *hop.Pending[int]
+	holder := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		limiter.Acquire(ctx)
+		deputy = hop.After(ctx, 2*time.Hour, pool, mustNotRun(t))
+		return 0, limiter.Acquire(ctx)
+	})
+	untilWaiting(t, holder.Call())
+	got := []<-chan error{endWaitsFor(first, holder), endWaitsFor(deputy, holder)}
+	within(t, patience, "Close", func() {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, got := range got {
+		var d *hop.DeadlockError
+		if err := recv(t, "the holder's end", got); !errors.As(err, &d) {
+			t.Errorf("error %v, want a deadlock", err)
+		}
+	}
+}
+
+func TestS4_ADeputysOwnFunctionWaitsForTheHolder(t *testing.T) {
+	limiter := hop.NewLimiter(1)
+	g := newGate(t)
+	made := make(chan *hop.Pending[int], 1)
+	holder := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		limiter.Acquire(ctx)
+		made <- hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { g.pass(); return 0, nil })
+		return 0, limiter.Acquire(ctx)
+	})
+	deputy := recv(t, "the deputy", made)
+	untilWaiting(t, holder.Call())
+	told := make(chan struct{})
+	deputy.OnDone(func() { <-holder.Done(); close(told) }) // a wait of hop's would look for the deadlock itself
+	g.open()
+	recv(t, "the holder's end", told)
+	var d *hop.DeadlockError
+	if err := waitErr(t, holder); !errors.As(err, &d) {
+		t.Errorf("error %v, want a deadlock", err)
+	}
+}
+
+// A Shutdown of the parent cancels what is delayed in a child; the place of a member that ends by that is not kept until the parent's functions have
+// returned.
+func TestS26_AFunctionWaitsForAMemberThatWasHeldBackByACallOfAChild(t *testing.T) {
+	l, other, pool := hop.NewLoop(nil), newLoop(t, nil), newPool(t, nil)
+	child, err := l.Child("child", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	occupy(t, other)
+	within(t, patience, "the groups", func() {
+		err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			hasPlace := hop.Go(ctx, other, mustNotRun(t))
+			held := hop.Go(ctx, pool, value(1))
+			return hop.WithGroup(bg, &hop.GroupOptions{CancelOnCancelled: true}, func(ctx context.Context) error {
+				hop.CurrentGroup(ctx).Add(hasPlace.Call())
+				hop.After(ctx, time.Hour, child, mustNotRun(t)) // which cancels it
+				got := endWaitsFor(hop.After(bg, time.Hour, l, mustNotRun(t)), held)
+				if err := l.Shutdown(bg); err != nil {
+					t.Error(err)
+				}
+				return recv(t, "the member that was held back", got)
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Calls of a loop that share a context are told of its end together; those with functions run them each on a goroutine of its own.
+func TestS16_AFunctionWaitsForAMemberThatWasHeldBackByAnotherCall(t *testing.T) {
+	l, pool := newLoop(t, nil), newPool(t, nil)
+	within(t, patience, "the group", func() {
+		err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			shared, cancel := context.WithCancel(ctx)
+			defer cancel()
+			made := make(chan *hop.Promise[int], 1)
+			hop.Do(shared, l, func(ctx context.Context) (int, error) {
+				p := hop.NewPromise[int](ctx)
+				p.OnCancel(func(error) {}) // it hears of the end through this call
+				made <- p
+				return 0, nil
+			})
+			under := <-made
+			busy := occupy(t, l)
+			hop.Go(shared, l, mustNotRun(t)).OnDone(func() {}) // it has the place
+			held := hop.Go(ctx, pool, value(1))
+			got := make(chan error, 1)
+			under.OnCancel(func(cause error) {
+				_, err := held.Wait(bg)
+				under.Reject(cause)
+				got <- err
+			})
+			cancel()
+			defer busy.open()
+			return recv(t, "the member that was held back", got)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A member that is refused when it gets its place does not keep others from theirs.
+func TestS34_TheFunctionOfARefusedMemberWaitsForOneThatIsHeldBack(t *testing.T) {
+	l, pool := hop.NewLoop(nil), newPool(t, nil)
+	within(t, patience, "the group", func() {
+		err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			g := newGate(t)
+			started := make(chan struct{})
+			hop.Go(ctx, pool, func(context.Context) (int, error) { close(started); g.pass(); return 0, nil })
+			recv(t, "the start", started)
+			refused := hop.Go(ctx, l, mustNotRun(t))
+			got := endWaitsFor(refused, hop.Go(ctx, pool, value(1)))
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			g.open()
+			if err := recv(t, "the other", got); err != nil {
+				t.Error(err)
+			}
+			wantIs(t, waitErr(t, refused), hop.ErrStopped)
+			return nil
+		})
+		wantIs(t, err, hop.ErrStopped)
+	})
+}
+
+// A member that was held back, and that its portal runs at once, may wait for functions that are still to run.
+func TestS34_AMemberThatWasHeldBackWaitsForAFunctionOfACancelledCall(t *testing.T) {
+	l := hop.NewLoop(nil)
+	busy := occupy(t, l)
+	within(t, patience, "the group", func() {
+		err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			var told hop.Event
+			hop.Go(bg, l, mustNotRun(t)).OnDone(told.Set)
+			hop.Go(ctx, l, mustNotRun(t)) // it has the place
+			held := hop.Go(ctx, runsAtOnce{}, func(ctx context.Context) (int, error) { return 0, told.Wait(ctx) })
+			closed := make(chan error, 1)
+			go func() { closed <- l.Close() }()
+			if err := waitErr(t, held); err != nil {
+				t.Error(err)
+			}
+			busy.open()
+			return recv(t, "Close", closed)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}

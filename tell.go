@@ -15,9 +15,15 @@ import (
 //
 // tells is what the first phase leaves to the second. Its owner has tell deferred before the first begins.
 type tells struct {
-	all     []telling
-	feeds   []*Group // that have places again: before the functions, which may wait for a member that is held back
-	watched bool     // somebody in all is to be woken after functions
+	n       int     // how many tellings there are
+	first   telling // of them: most often it is the only one
+	rest    []telling
+	watched int // the watched-th is the last whose watchers are to be woken after functions; 0: there is none
+
+	// Before the functions, since these may wait for what comes of it:
+	apart    []*tells // are told on goroutines of their own
+	deputies []*Call  // have ended
+	feeds    []*Group // have places again, for members that are held back
 }
 
 // A telling is what is to be told of one call that has ended; or any function.
@@ -29,21 +35,45 @@ type telling struct {
 	then func()
 }
 
-// ended notes what is to be told of c. Who watches c is woken in the order in which the calls ended, and so at once only if nobody is before him.
+// ended notes what is to be told of c. Who watches c is woken in the order in which the calls ended, and otherwise at once: with those before him.
 func (t *tells) ended(c *Call, fs *doneFunc, last waitlist.Chain, h *hook) {
-	if fs == nil && !t.watched {
-		last.WakeAll()
+	if c.has(flagUnder) {
+		t.deputies = append(t.deputies, c)
+	}
+	if fs == nil && !last.Empty() {
+		if t.watched > 0 {
+			t.nth(t.watched).last.Join(last)
+		} else {
+			last.WakeAll()
+		}
 		last = waitlist.Chain{}
 	}
-	if fs == nil && last.Empty() && h == nil && !c.has(flagUnder) {
+	if fs == nil && h == nil {
 		return
 	}
-	t.watched = t.watched || !last.Empty()
-	t.all = append(t.all, telling{c: c, fs: fs, last: last, h: h})
+	t.add(telling{c: c, fs: fs, last: last, h: h})
+	if !last.Empty() {
+		t.watched = t.n
+	}
 }
 
 // then has f called when it is its turn.
-func (t *tells) then(f func()) { t.all = append(t.all, telling{then: f}) }
+func (t *tells) then(f func()) { t.add(telling{then: f}) }
+
+func (t *tells) add(one telling) {
+	if t.n++; t.n == 1 {
+		t.first = one
+	} else {
+		t.rest = append(t.rest, one)
+	}
+}
+
+func (t *tells) nth(n int) *telling {
+	if n == 1 {
+		return &t.first
+	}
+	return &t.rest[n-2]
+}
 
 // cancel asks all the calls to end.
 func (t *tells) cancel(calls []*Call, cause error) {
@@ -65,25 +95,65 @@ func cancelEach(calls []*Call, cause error) {
 	later.cancel(calls, cause)
 }
 
+// hasten takes over from u, which is told after t, what comes before functions.
+func (t *tells) hasten(u *tells) {
+	t.apart = append(t.apart, u.apart...)
+	t.deputies = append(t.deputies, u.deputies...)
+	t.feeds = append(t.feeds, u.feeds...)
+	u.apart, u.deputies, u.feeds = nil, nil, nil
+}
+
 // tell is the second phase, all of it, also if a function ends the goroutine.
 func (t *tells) tell() {
-	if len(t.feeds) > 0 {
-		defer each.Do(t.all, telling.tell)
-		each.Do(t.feeds, (*Group).feed)
+	if len(t.apart)+len(t.deputies)+len(t.feeds) > 0 {
+		defer t.tellAll()
+		t.tellFirst()
 		return
 	}
-	if len(t.all) > 0 {
-		each.Do(t.all, telling.tell)
+	t.tellAll()
+}
+
+func (t *tells) tellAll() {
+	if len(t.rest) > 0 {
+		defer each.Do(t.rest, telling.tell)
+	}
+	if t.n > 0 {
+		t.first.tell()
 	}
 }
+
+// tellFirst does what comes before functions. Of these, only the Submit of a user's portal runs here.
+//
+//go:noinline
+func (t *tells) tellFirst() {
+	for _, u := range t.apart {
+		go u.tell()
+	}
+	defer t.feed()
+	each.Do(t.deputies, (*Call).deputyEnded)
+}
+
+// feed gives members that were held back the places that there are. One that is refused ends, and is told of with the others.
+func (t *tells) feed() {
+	defer func() {
+		if len(t.feeds) > 0 { // a Submit has ended the goroutine
+			t.feed()
+		}
+	}()
+	for len(t.feeds) > 0 {
+		g := t.feeds[0]
+		t.feeds = t.feeds[1:]
+		g.feedFor(t)
+	}
+}
+
+// more reports whether something is to be told yet.
+func (t *tells) more() bool { return t.n > 0 || len(t.feeds) > 0 }
 
 func (t telling) tell() {
 	if t.then != nil {
 		t.then()
 		return
-	}
-	if t.c.has(flagUnder) {
-		defer t.c.deputyEnded()
 	}
 	if t.h != nil {
 		defer t.h.undo()

@@ -66,7 +66,7 @@ func (l *List) WakeAll() {
 }
 
 // A Chain is Waiters that are in no list any more, but have not been woken.
-type Chain struct{ first *Node }
+type Chain struct{ first, last *Node }
 
 // Empty reports whether nobody is in the chain.
 func (c Chain) Empty() bool { return c.first == nil }
@@ -81,6 +81,17 @@ func (c Chain) WakeAll() {
 	}
 }
 
+// Join puts those of d, who must be in no other chain from then on, after those of c.
+func (c *Chain) Join(d Chain) {
+	switch {
+	case d.Empty():
+	case c.Empty():
+		*c = d
+	default:
+		c.last.prev, c.last = d.first, d.last
+	}
+}
+
 // TakeIf takes out those for whom yes says so.
 func (l *List) TakeIf(yes func(Waiter) bool) (c Chain) {
 	if l.last == nil {
@@ -91,7 +102,7 @@ func (l *List) TakeIf(yes func(Waiter) bool) (c Chain) {
 		at, next := n, n.next
 		if yes(at.of) {
 			l.Remove(at)
-			*end, end = at, &at.prev
+			*end, end, c.last = at, &at.prev, at
 		}
 		if at == last {
 			return c
