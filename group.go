@@ -365,7 +365,7 @@ var (
 	errGroupOver   = refuse(ErrClosed, "the group is over: its WithGroup has returned")
 )
 
-// left is told of a member's end. If later is not nil, functions of users are left to it.
+// left is told of a member's end. Functions of users are left to later, which is nil only where the member has succeeded.
 func (g *Group) left(c *Call, n *linkNode, later *tells) {
 	turn.At(turn.Return, g)
 	state := c.raw()
@@ -381,11 +381,7 @@ func (g *Group) left(c *Call, n *linkNode, later *tells) {
 	}
 	g.mu.Unlock()
 	if state == Failed && !g.o.KeepGoing || state == Cancelled && g.o.CancelOnCancelled {
-		if later != nil {
-			g.askAll(c.failure(), state == Failed, later)
-		} else {
-			g.cancel(c.failure(), state == Failed)
-		}
+		g.askAll(c.failure(), state == Failed, later)
 	}
 }
 
@@ -445,7 +441,7 @@ func (g *Group) Add(c *Call) {
 	}
 	c.mu.Unlock()
 	if done {
-		g.left(c, n, nil)
+		n.leave(nil)
 		return
 	}
 	c.watch()

@@ -207,11 +207,16 @@ func (c *Call) memberOf(g *Group) bool {
 	return false
 }
 
-// leave takes the call, which has ended, out of each set, also if a function of another member ends the goroutine meanwhile. If later is
+// leave takes the call, which has ended, out of each set, and then runs the functions of other members that are cancelled because of it. If later is
 // not nil, these functions are left to it.
 func (n *linkNode) leave(later *tells) {
 	if n == nil {
 		return
+	}
+	if later == nil && n.c.raw() != Succeeded { // it may cancel others
+		var own tells
+		defer own.tell()
+		later = &own
 	}
 	if n.more != nil {
 		defer n.more.leave(later)

@@ -790,3 +790,57 @@ func TestS34_AMemberThatWasHeldBackWaitsForAFunctionOfACancelledCall(t *testing.
 		}
 	})
 }
+
+// A member that fails has left its groups, inner and outer, when the functions of those run that are cancelled because of it.
+func TestS34_AMembersFunctionWaitsForTheGroupOfTheOneThatFails(t *testing.T) {
+	boom := errors.New("boom")
+	for name, fail := range map[string]func(g *hop.Group, p *hop.Promise[int]){
+		"it fails": func(_ *hop.Group, p *hop.Promise[int]) { p.Reject(boom) },
+		"it is added": func(g *hop.Group, p *hop.Promise[int]) {
+			failed := hop.NewPromise[int](bg)
+			failed.Reject(boom)
+			g.Add(failed.Pending().Call())
+			p.Resolve(1)
+		},
+	} {
+		for _, nested := range []bool{false, true} {
+			for _, limit := range []int{0, 1} {
+				t.Run(name, func(t *testing.T) {
+					if nested && name == "it is added" {
+						t.Skip("it is no member of the outer group")
+					}
+					l, pool := newLoop(t, nil), newPool(t, nil)
+					groups := make(chan *hop.Group, 1)
+					fails := make(chan *hop.Promise[int], 1)
+					members := make(chan *hop.Pending[int], 1)
+					inner := func(ctx context.Context) error {
+						return hop.WithGroup(ctx, &hop.GroupOptions{Limit: limit}, func(ctx context.Context) error {
+							groups <- hop.CurrentGroup(ctx)
+							fails <- hop.NewPromise[int](ctx)
+							p := hop.After(hop.Detach(ctx), time.Hour, l, mustNotRun(t))
+							hop.CurrentGroup(ctx).Add(p.Call()) // of the inner group alone
+							members <- p
+							return nil
+						})
+					}
+					group := hop.Go(bg, pool, func(ctx context.Context) (int, error) {
+						if !nested {
+							return 0, inner(ctx)
+						}
+						return 0, hop.WithGroup(ctx, &hop.GroupOptions{KeepGoing: true}, func(ctx context.Context) error {
+							go inner(ctx)
+							p := <-fails
+							fails <- p
+							return nil
+						})
+					})
+					g, p := recv(t, "the group", groups), recv(t, "the member", members)
+					untilWaiting(t, group.Call())
+					got := endWaitsFor(p, group)
+					within(t, patience, "the failure", func() { fail(g, recv(t, "the one that fails", fails)) })
+					wantIs(t, recv(t, "the group", got), boom)
+				})
+			}
+		}
+	}
+}
