@@ -67,6 +67,7 @@ type Loop struct {
 	stop     stopLevel   // what was asked for
 	stops    atomic.Bool // anything was; read without mu
 	below    bool        // children and guests have stopped
+	telling  int         // how many stops have functions of cancelled calls to run yet
 	driver   uint64      // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	last     uint64 // the number of the last goroutine that drove it

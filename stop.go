@@ -139,6 +139,7 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 	}
 	first := l.stop == running
 	l.stop = to
+	l.telling++
 	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
@@ -158,6 +159,9 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 	defer later.then(func() {
 		defer leave()
 		defer l.s.send(posted(func() {}), internal) // look again
+		l.mu.Lock()
+		l.telling--
+		l.mu.Unlock()
 		if first {
 			go l.stopBelow(below, to, under) // only now: after it the shutdown functions run, which a Close does not cancel
 		}
@@ -326,7 +330,7 @@ func (l *Loop) step() bool {
 		return false
 	}
 	l.mu.Lock()
-	stop, below := l.stop, l.below
+	stop, below := l.stop, l.below && l.telling == 0
 	l.mu.Unlock()
 	if stop == running || !below || l.s.tasks > 0 || l.s.over {
 		return false
@@ -436,7 +440,7 @@ func (l *Loop) dropBelow(b *Loop) {
 // their stacks are left. waits: the caller waits for the end anyway.
 func (l *Loop) closeUndriven(waits bool) {
 	l.mu.Lock()
-	if l.driving || l.ended.IsSet() || l.stop != hard {
+	if l.driving || l.ended.IsSet() || l.stop != hard || l.stoppers.here() { // a function of a call that a stop cancels keeps that from its end
 		l.mu.Unlock()
 		return
 	}

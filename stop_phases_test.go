@@ -844,3 +844,79 @@ func TestS34_AMembersFunctionWaitsForTheGroupOfTheOneThatFails(t *testing.T) {
 		}
 	}
 }
+
+// A stop that cancels the rest, as the ctx of Shutdown has ended, keeps that order, too: also where the loop has already stopped those below it.
+func TestS25_ShutdownFunctionsComeAfterTheFunctionsOfWhatTheEndOfItsContextCancels(t *testing.T) {
+	for _, where := range []string{"loop", "child", "Manual child"} {
+		t.Run(where, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1})
+				on := l
+				if where != "loop" {
+					var err error
+					if on, err = l.Child("child", &hop.LoopOptions{StallAfter: -1, Manual: where == "Manual child"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var order []string
+				on.OnShutdown(func(context.Context) error { order = append(order, "shutdown"); return nil })
+				busy := newGate(t)
+				if where == "Manual child" {
+					busy.open()
+				} else {
+					hop.Go(bg, on, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+					synctest.Wait() // it sleeps: the loop is not at its end before the rest is cancelled
+					busy = occupy(t, on)
+				}
+				next := make(chan struct{})
+				hop.Go(bg, on, mustNotRun(t)).OnDone(func() { <-next; order = append(order, "first") })
+				hop.Go(bg, on, mustNotRun(t)).OnDone(func() { order = append(order, "second") })
+				ctx, cancel := context.WithCancel(bg)
+				ended := make(chan error, 1)
+				go func() { ended <- l.Shutdown(ctx) }()
+				synctest.Wait()
+				cancel()
+				synctest.Wait()
+				busy.open()
+				synctest.Wait()
+				if isDone(on.Stopped()) {
+					t.Error("the loop has ended before the functions")
+				}
+				close(next)
+				wantIs(t, recv(t, "Shutdown", ended), context.Canceled)
+				recv(t, "the end", l.Stopped())
+				if want := []string{"first", "second", "shutdown"}; !slices.Equal(order, want) {
+					t.Errorf("%v, want %v", order, want)
+				}
+			})
+		})
+	}
+}
+
+// A function that a stop of a Manual loop runs, on the goroutine that was the last to drive it, cannot drive it to its end: the stop goes on after it.
+func TestS25_AManualLoopIsClosedByAFunctionOfOneOfItsCalls(t *testing.T) {
+	for name, stop := range map[string]func(*hop.Loop) error{
+		"Close": (*hop.Loop).Close,
+		"Shutdown": func(l *hop.Loop) error {
+			ctx, cancel := context.WithCancel(bg)
+			time.AfterFunc(time.Hour, cancel)
+			err := l.Shutdown(ctx)
+			if errors.Is(err, context.Canceled) {
+				err = nil
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+				l.Run(over())
+				hop.Go(bg, l, mustNotRun(t)).OnDone(func() { wantIs(t, l.Close(), hop.ErrDeadlock) })
+				if err := stop(l); err != nil {
+					t.Error(err)
+				}
+				recv(t, "the end", l.Stopped())
+			})
+		})
+	}
+}
