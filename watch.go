@@ -79,11 +79,15 @@ func (c *Call) addWatcher(n *waitlist.Node, w waitlist.Waiter) bool {
 	return true
 }
 
-// takeWatchers takes out of the list all that are no waits: they come after the groups of the call, and the functions of OnDone. It needs mu.
+// takeWatchers takes out of the list all that are neither waits nor Early: they come after the groups of the call, and the functions of OnDone. It
+// needs mu.
 func (c *Call) takeWatchers() waitlist.Chain {
 	return c.waiters.TakeIf(func(w waitlist.Waiter) bool {
-		_, waits := w.(*wait)
-		return !waits
+		switch w.(type) {
+		case *wait, waitlist.Early:
+			return false
+		}
+		return true
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/waitlist"
 )
 
 // When says what [Wait] waits for.
@@ -122,27 +123,52 @@ func waitFirst[T any](ctx context.Context, when When, calls []*hop.Pending[T]) {
 		waitOne(ctx, open[0])
 		return
 	}
-	var met hop.Event
-	var left atomic.Int64
-	left.Store(int64(len(open)))
-	stops := make([]func() bool, 0, len(open))
+	f := firstWait{when: when}
+	f.left.Store(int64(len(open)))
+	ends := make([]firstEnd, len(open))
 	defer func() {
-		for _, stop := range stops {
-			stop()
+		for i := range ends {
+			if ends[i].call != nil {
+				inside.Unwatch(ends[i].call, &ends[i].node)
+			}
 		}
 	}()
-	for _, p := range open {
-		stops = append(stops, p.OnDone(func() {
-			if left.Add(-1) == 0 || when == FirstDone || failed(p.Call()) {
-				met.Set()
-			}
-		}))
-		if inside.NeedsCaller(p.Call()) && left.Add(-1) == 0 {
+	for i, p := range open {
+		e := &ends[i]
+		e.of, e.call = &f, p.Call()
+		if !inside.Watch(e.call, &e.node, e) {
+			e.Wake()
+		}
+		if inside.NeedsCaller(e.call) && f.left.Add(-1) == 0 {
 			return // this is their host's goroutine: nothing more ends while it waits
 		}
-		if met.IsSet() {
+		if f.met.IsSet() {
 			return
 		}
 	}
-	met.Wait(ctx) // its error changes nothing: what is done is returned
+	f.met.Wait(ctx) // its error changes nothing: what is done is returned
+}
+
+// A firstWait is a waitFirst.
+type firstWait struct {
+	when When
+	left atomic.Int64
+	met  hop.Event
+}
+
+// A firstEnd has it told of the end of one call: before the functions of OnDone, as who waits for the call itself is.
+type firstEnd struct {
+	of   *firstWait
+	call *hop.Call
+	node waitlist.Node
+}
+
+func (e *firstEnd) Early() {}
+
+// Wake may be called under the call's lock.
+func (e *firstEnd) Wake() bool {
+	if e.of.left.Add(-1) == 0 || e.of.when == FirstDone || failed(e.call) {
+		inside.Set(&e.of.met)
+	}
+	return true
 }

@@ -4,6 +4,12 @@ package waitlist
 // A Waiter is told, once, that what it waits for has come. Wake may be called under the lock that guards the list, so it never blocks.
 type Waiter interface{ Wake() bool }
 
+// An Early one is woken at once also where others in the list are left to later, as a Chain.
+type Early interface {
+	Waiter
+	Early()
+}
+
 // A Node is the place of a Waiter in one list at a time. Its zero value is ready.
 type Node struct {
 	prev, next *Node // nil: it is in no list
