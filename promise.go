@@ -39,7 +39,9 @@ func (c *Call) endAsAsked() {
 		c.mu.Lock()
 		cause := c.endedBy()
 		c.mu.Unlock()
-		c.finish(Cancelled, c.cancelled(cause))
+		if cause != nil {
+			c.finish(Cancelled, c.cancelled(cause))
+		}
 	}
 }
 

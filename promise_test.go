@@ -5,6 +5,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -278,3 +279,27 @@ func TestS37_APromisesContextCarriesTheMakersValues(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A Resolve that a function of another call's ends before it has come to the promise leaves that as it was: its context is over, so it ends with the cause of
+// that.
+func TestResolveIsEndedByTheFunctionOfAnotherCall(t *testing.T) {
+	ctx, cancel := context.WithCancel(bg)
+	up := hop.NewPromise[int](unannounced{ctx})
+	p := hop.NewPromise[int](up.Pending().Call().Context())
+	up.Pending().OnDone(runtime.Goexit)
+	cancel()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		p.Resolve(1)
+	}()
+	recv(t, "the goroutine's end", gone)
+	if ce := wantCancelled(t, waitErr(t, p.Pending())); ce.Cause != context.Canceled {
+		t.Errorf("the cause is %v", ce.Cause)
+	}
+}
+
+// unannounced is a context whose end only they see who ask.
+type unannounced struct{ context.Context }
+
+func (unannounced) Done() <-chan struct{} { return make(chan struct{}) }

@@ -287,6 +287,8 @@ func (c *Call) servedBy(old, w *Waiter) {
 
 // enter begins Wait.
 func (w *Waiter) enter(c *Call, fb *fiber) error {
+	var refused []*Call
+	defer func() { cancelEach(refused, ErrStopped) }() // without the lock
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -301,8 +303,6 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 		return nil
 	}
 	w.via = fb.s
-	var refused []*Call
-	defer func() { cancelEach(refused, ErrStopped) }()
 	for w.s.box.Refill() { // what came before is the loop's to run now
 		for it, ok := w.s.box.Next(); ok; it, ok = w.s.box.Next() {
 			if c, ok := it.(*Call); ok && !w.via.send(c, internal) {
