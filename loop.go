@@ -68,6 +68,7 @@ type Loop struct {
 	stops    atomic.Bool // anything was; read without mu
 	below    bool        // children and guests have stopped
 	telling  int         // how many stops have functions of cancelled calls to run yet
+	untold   *tells      // what the stop of one above has left to the loop's own
 	driver   uint64      // the number of the goroutine that drives a Manual loop; kept while tasks are suspended on it
 	driving  bool
 	last     uint64 // the number of the last goroutine that drove it

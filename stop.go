@@ -140,10 +140,15 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 	first := l.stop == running
 	l.stop = to
 	l.telling++
+	untold := l.untold
+	l.untold = nil
 	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	leave := l.stoppers.enter()
+	if untold != nil {
+		later.follow(untold)
+	}
 	late := l.s.delayedCalls()
 	if !bug.SealsBlind {
 		l.s.box.Raise(told)
@@ -180,15 +185,31 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 	later.cancel(late, ErrStopped)
 }
 
-// askDelayed cancels the calls of After that are not due, of the loop and of those below it.
+// askDelayed cancels the calls of After that are not due, of the loop and of those below it. Their functions are left to the stop of their loop, which
+// comes, or to later if it has come.
 func (l *Loop) askDelayed(later *tells) {
 	l.mu.Lock()
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
-	if !bug.ForgetsDelayed {
-		later.cancel(l.s.delayedCalls(), ErrStopped)
+	defer each.Do(below, func(b *Loop) { b.askDelayed(later) })
+	if bug.ForgetsDelayed {
+		return
 	}
-	each.Do(below, func(b *Loop) { b.askDelayed(later) })
+	own := new(tells)
+	defer func() {
+		later.hasten(own)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch {
+		case l.stop != running:
+			later.follow(own)
+		case l.untold == nil:
+			l.untold = own
+		default:
+			l.untold.follow(own)
+		}
+	}()
+	own.cancel(l.s.delayedCalls(), ErrStopped)
 }
 
 // closeUndrivenBelow closes the Manual ones of those below that nobody drives, once they have been told to stop: a Shutdown has waited for

@@ -893,6 +893,45 @@ func TestS25_ShutdownFunctionsComeAfterTheFunctionsOfWhatTheEndOfItsContextCance
 	}
 }
 
+// So it is where a function of a parent's stop closes a child, whose delayed calls that stop has cancelled.
+func TestS26_AChildsShutdownFunctionsComeAfterTheFunctionsOfItsCalls(t *testing.T) {
+	l := hop.NewLoop(nil)
+	child, err := l.Child("child", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := child.Child("grandchild", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan string, 5)
+	note := func(what string) func() { return func() { order <- what } }
+	for _, on := range []*hop.Loop{below, child} {
+		on.OnShutdown(func(context.Context) error { order <- on.Name() + " stops"; return nil })
+		hop.After(bg, time.Hour, on, mustNotRun(t)).OnDone(note("a call of " + on.Name()))
+	}
+	hop.After(bg, time.Hour, l, mustNotRun(t)).OnDone(func() {
+		if err := child.Close(); err != nil {
+			t.Error(err)
+		}
+		order <- "closed"
+	})
+	within(t, patience, "Shutdown", func() {
+		if err := l.Shutdown(bg); err != nil {
+			t.Error(err)
+		}
+	})
+	close(order)
+	got := slices.Collect(func(yield func(string) bool) {
+		for what := range order {
+			yield(what)
+		}
+	})
+	if want := []string{"a call of child", "a call of grandchild", "grandchild stops", "child stops", "closed"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // A function that a stop of a Manual loop runs, on the goroutine that was the last to drive it, cannot drive it to its end: the stop goes on after it.
 func TestS25_AManualLoopIsClosedByAFunctionOfOneOfItsCalls(t *testing.T) {
 	for name, stop := range map[string]func(*hop.Loop) error{

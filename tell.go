@@ -103,6 +103,17 @@ func (t *tells) hasten(u *tells) {
 	u.apart, u.deputies, u.feeds = nil, nil, nil
 }
 
+// follow takes over all from u, to be told after what t has.
+func (t *tells) follow(u *tells) {
+	t.hasten(u)
+	if u.watched > 0 {
+		t.watched = t.n + u.watched
+	}
+	for i := range u.n {
+		t.add(*u.nth(i + 1))
+	}
+}
+
 // tell is the second phase, all of it, also if a function ends the goroutine.
 func (t *tells) tell() {
 	if len(t.apart)+len(t.deputies)+len(t.feeds) > 0 {
