@@ -12,7 +12,8 @@ type Promise[T any] struct {
 	p Pending[T]
 }
 
-// NewPromise makes a promise. The end of ctx cancels it, as a call's does. It joins ctx's groups.
+// NewPromise makes a promise. The end of ctx cancels it, as a call's does. It joins ctx's groups. [Timeout] and [Abandon] are about a function that
+// runs, and do nothing here: a promise that is to end by some time has a ctx that does.
 //
 //go:noinline
 func NewPromise[T any](ctx context.Context, opts ...Option) *Promise[T] {
