@@ -526,6 +526,47 @@ func TestS38_AnInlineCallHasItsOwnLabelsAndTheCallerItsOwnAgain(t *testing.T) {
 	}
 }
 
+func TestS38_LabelsFlowThroughGroupsAndTrackers(t *testing.T) {
+	everywhere(t, func(t *testing.T, on hop.Portal) {
+		v := "s38 " + t.Name()
+		ctx, _ := hop.Track(hop.Detach(pprof.WithLabels(t.Context(), pprof.Labels("job", v))))
+		err := withGroup(t, ctx, nil, func(ctx context.Context) error {
+			if !must(t, hop.Go(ctx, on, func(context.Context) (bool, error) { return iAmLabelled(t, v), nil })) {
+				t.Error("a member has no label")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestS38_AManualLoopHasNotTheLabelsOfWhoDrivesIt(t *testing.T) {
+	l := newLoop(t, &hop.LoopOptions{Manual: true})
+	v := "s38 " + t.Name()
+	seen := make(chan bool, 2)
+	look := func() { seen <- iAmLabelled(t, v) }
+	l.Post(func() { look(); hop.Sleep(bg, time.Millisecond) }) // it waits: the next runs on another coroutine
+	l.Post(func() { look() })
+	stop := make(chan struct{})
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		pprof.Do(bg, pprof.Labels("job", v), func(ctx context.Context) {
+			ctx, end := context.WithCancel(ctx)
+			go func() { <-stop; end() }()
+			l.Run(ctx)
+		})
+	}()
+	defer func() { close(stop); <-over }()
+	for range 2 {
+		if recv(t, "a posted function", seen) {
+			t.Error("a posted function has the label of who drives its loop")
+		}
+	}
+}
+
 func TestS38_LabelsPutOnAGoroutineInsideDoNotStay(t *testing.T) {
 	everywhere(t, func(t *testing.T, on hop.Portal) {
 		v := "s38 " + t.Name()

@@ -57,7 +57,7 @@ type groupContext struct {
 }
 
 // tells reports whether the group itself cancels c when its context ends, so that c need not be hooked.
-func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) && !gc.g.o.Shield }
+func (gc *groupContext) tells(c *Call) bool { return c.has(flagJoined) }
 
 // WithGroup runs f here, with a context under which every call belongs to the group: made by Go, Do, Run, After, NewPromise, New
 // and Submit, by f or by its members, until the last has ended. WithGroup returns when f has returned and every member is

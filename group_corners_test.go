@@ -166,3 +166,91 @@ func TestS34_ARefusedCallIsOnNoPortal(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestS34_APanicOfFCancelsAlsoWithKeepGoing(t *testing.T) {
+	var cause error
+	p := ownGroup(hop.Goroutines, &hop.GroupOptions{KeepGoing: true}, func(ctx context.Context) error {
+		untilCancelled(t, ctx, hop.Goroutines, &cause)
+		panic(errBoom)
+	})
+	wantIs(t, waitErr(t, p), errBoom)
+	if cause == nil {
+		t.Error("the member was not cancelled")
+	}
+}
+
+// The members of an inner group with Shield are those of the outer one too: its failure is nothing to them.
+func TestS34_AShieldHoldsForMembersThatAreThere(t *testing.T) {
+	gate := newGate(t)
+	var shielded *hop.Pending[int]
+	err := withGroup(t, bg, nil, func(ctx context.Context) error {
+		in := make(chan struct{})
+		hop.Go(hop.Detach(ctx), hop.Goroutines, func(context.Context) (int, error) {
+			return 0, hop.WithGroup(ctx, &hop.GroupOptions{Shield: true}, func(ctx context.Context) error {
+				shielded = hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+					gate.pass()
+					return 1, ctx.Err()
+				})
+				close(in)
+				return nil
+			})
+		})
+		recv(t, "the shielded member", in)
+		waitErr(t, hop.Go(ctx, hop.Goroutines, failure(errBoom)))
+		<-ctx.Done()
+		gate.open()
+		return nil
+	})
+	wantIs(t, err, errBoom)
+	if v := must(t, shielded); v != 1 {
+		t.Errorf("it returned %d", v)
+	}
+}
+
+// A Shield is none against the group that has it.
+func TestS34_AGroupWithAShieldCancelsItsQueuedMembers(t *testing.T) {
+	for name, make := range busyKinds {
+		t.Run(name, func(t *testing.T) {
+			on := make(t)
+			gate := occupy(t, on)
+			err := withGroup(t, bg, &hop.GroupOptions{Shield: true}, func(ctx context.Context) error {
+				hop.Go(ctx, on, mustNotRun(t))
+				return errBoom
+			})
+			wantIs(t, err, errBoom)
+			gate.open()
+		})
+	}
+}
+
+func TestS34_AnAddedCallIsToldOfTheEndOfItsOwnContext(t *testing.T) {
+	for name, make := range busyKinds {
+		t.Run(name, func(t *testing.T) {
+			on := make(t)
+			gate := occupy(t, on)
+			own, end := context.WithCancel(bg)
+			owner := ownGroup(hop.Goroutines, nil, func(ctx context.Context) error {
+				hop.CurrentGroup(ctx).Add(hop.Go(own, on, mustNotRun(t)).Call())
+				return nil
+			})
+			untilWaiting(t, owner.Call())
+			end()
+			if err := must(t, owner); err != nil { // though nobody looks at the call, and its place is stuck
+				t.Error(err)
+			}
+			gate.open()
+		})
+	}
+}
+
+// A member's end ends another one's goroutine: the groups further in hear of it all the same.
+func TestS34_AGoexitInTheOuterGroup(t *testing.T) {
+	err := withGroup(t, bg, nil, func(ctx context.Context) error {
+		hop.NewPromise[int](ctx).Pending().OnDone(runtime.Goexit)
+		return hop.WithGroup(ctx, nil, func(ctx context.Context) error {
+			hop.Go(ctx, hop.Goroutines, failure(errBoom))
+			return nil
+		})
+	})
+	wantIs(t, err, errBoom)
+}

@@ -123,3 +123,62 @@ func TestAllocations_AWaitWithAGroupsContext(t *testing.T) {
 		})
 	}))
 }
+
+// The end of its context is nothing to a group that is over.
+func TestS34_AGroupThatIsOverIsNotCancelledByItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(bg)
+		var g *hop.Group
+		hop.WithGroup(ctx, nil, func(ctx context.Context) error { g = hop.CurrentGroup(ctx); return nil })
+		end()
+		synctest.Wait()
+		if g.Cancelled() {
+			t.Error("it was cancelled after its end")
+		}
+	})
+}
+
+// The context has ended while f ran, and f returns before the group has been told.
+func TestS34_AGroupWhoseContextHasJustEnded(t *testing.T) {
+	for range 100 {
+		ctx, end := context.WithCancelCause(bg)
+		var g *hop.Group
+		err := hop.WithGroup(ctx, &hop.GroupOptions{KeepGoing: true}, func(ctx context.Context) error {
+			g = hop.CurrentGroup(ctx)
+			end(errEnough)
+			return ctx.Err()
+		})
+		wantIs(t, err, context.Canceled)
+		wantIs(t, err, errEnough)
+		if !g.Cancelled() {
+			t.Fatal("it was not cancelled")
+		}
+	}
+}
+
+// endsGroup is a context that, when it is asked for its Done, cancels a group.
+type endsGroup struct {
+	context.Context
+	g *hop.Group
+}
+
+func (c endsGroup) Done() <-chan struct{} {
+	c.g.Cancel(errEnough)
+	return c.Context.Done()
+}
+
+// The group is cancelled when a task has begun to wait with its context, and is not suspended yet.
+func TestS34_AGroupIsCancelledWhileAWaitWithItsContextBegins(t *testing.T) {
+	l := newLoop(t, nil)
+	p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+		return 0, hop.WithGroup(ctx, nil, func(gctx context.Context) error {
+			far, end := context.WithCancel(bg)
+			defer end()
+			never := hop.NewPromise[int](endsGroup{far, hop.CurrentGroup(gctx)})
+			_, err := never.Pending().Wait(gctx)
+			wantIs(t, err, errEnough)
+			return nil
+		})
+	})
+	must(t, p)
+}

@@ -109,3 +109,111 @@ func TestS34_ADelayedCallInAGroupThatIsCancelledNeverRuns(t *testing.T) {
 		return nil
 	})
 }
+
+// What f returns is dropped only if it says no more than that the group was cancelled.
+func TestS34_WhatTheFunctionSaysBesideTheCancelIsAnError(t *testing.T) {
+	wrapped := fmt.Errorf("and so: %w", errors.Join(context.Canceled, errBoom))
+	err := withGroup(t, bg, nil, func(ctx context.Context) error {
+		hop.CurrentGroup(ctx).Cancel(errEnough)
+		return wrapped
+	})
+	if !errors.Is(err, wrapped) {
+		t.Errorf("the error is %v, want %v", err, wrapped)
+	}
+	err = withGroup(t, bg, nil, func(ctx context.Context) error {
+		hop.CurrentGroup(ctx).Cancel(errEnough)
+		return saysCanceled{}
+	})
+	if err != nil {
+		t.Errorf("an error that only Is context.Canceled: %v", err)
+	}
+}
+
+// saysCanceled is context.Canceled, and wraps nothing.
+type saysCanceled struct{}
+
+func (saysCanceled) Error() string        { return "given up" }
+func (saysCanceled) Is(target error) bool { return target == context.Canceled }
+
+// S19 for the function of a group: nobody has cancelled it.
+func TestS19_AGroupsFunctionThatReturnsACancelOfItsOwnMakingHasFailed(t *testing.T) {
+	for _, own := range []error{context.Canceled, context.DeadlineExceeded} {
+		wantIs(t, withGroup(t, bg, nil, func(context.Context) error { return own }), own)
+	}
+}
+
+func TestS34_AMembersErrorKeepsTheWordsOfTheFunction(t *testing.T) {
+	err := withGroup(t, bg, nil, func(ctx context.Context) error {
+		return fmt.Errorf("the words of f: %w", waitErr(t, hop.Go(ctx, hop.Goroutines, failure(errBoom))))
+	})
+	wantIs(t, err, errBoom)
+	if !strings.Contains(err.Error(), "the words of f") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestS34_TheEndOfTheContextIsToldOnce(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	err := withGroup(t, ctx, &hop.GroupOptions{ReportCancelled: true}, func(ctx context.Context) error {
+		var seen error
+		untilCancelled(t, ctx, hop.Goroutines, &seen)
+		end(errEnough)
+		return nil
+	})
+	if all := err.(interface{ Unwrap() []error }).Unwrap(); len(all) != 1 {
+		t.Errorf("%d errors, want that of the member only: %v", len(all), all)
+	}
+	wantIs(t, err, hop.ErrCancelled)
+	wantIs(t, err, context.Canceled)
+}
+
+// Members that were cancelled with the group are reported, unless it was because another has failed.
+func TestS34_ReportCancelledOfAGroupThatIsCancelled(t *testing.T) {
+	for name, c := range map[string]struct {
+		cancel func(ctx context.Context)
+		told   bool
+	}{
+		"Cancel":    {func(ctx context.Context) { hop.CurrentGroup(ctx).Cancel(errEnough) }, true},
+		"a failure": {func(ctx context.Context) { hop.Go(ctx, hop.Goroutines, failure(errBoom)) }, false},
+		"a member":  {func(ctx context.Context) { hop.NewPromise[int](ctx).Pending().Cancel(errEnough) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := withGroup(t, bg, &hop.GroupOptions{ReportCancelled: true, CancelOnCancelled: true}, func(ctx context.Context) error {
+				var seen error
+				untilCancelled(t, ctx, hop.Goroutines, &seen, hop.Name("the other"))
+				c.cancel(ctx)
+				return nil
+			})
+			if told := err != nil && strings.Contains(err.Error(), "the other"); told != c.told {
+				t.Errorf("the other is reported: %v, want %v: %v", told, c.told, err)
+			}
+		})
+	}
+}
+
+// A wait for the members that is refused is a failure: who was cancelled because of it is not reported.
+func TestS34_ReportCancelledOfAGroupWhoseWaitIsRefused(t *testing.T) {
+	var add hop.Event
+	var x *hop.Pending[int]
+	owner := ownGroup(hop.Goroutines, &hop.GroupOptions{ReportCancelled: true}, func(ctx context.Context) error {
+		hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+			add.Wait(bg)
+			hop.CurrentGroup(ctx).Add(x.Call())
+			var never hop.Event
+			return 0, never.Wait(ctx)
+		}, hop.Name("bystander"))
+		return nil
+	})
+	untilWaiting(t, owner.Call())
+	x = hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		_, err := owner.Wait(ctx)
+		return 0, err
+	})
+	untilWaiting(t, x.Call())
+	add.Set()
+	err := must(t, owner)
+	wantIs(t, err, hop.ErrDeadlock)
+	if strings.Contains(err.Error(), "bystander") {
+		t.Errorf("the bystander is reported: %v", err)
+	}
+}

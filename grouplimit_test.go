@@ -504,3 +504,126 @@ func TestS34_TheLimitHoldsForCallsThatFallDue(t *testing.T) {
 		})
 	})
 }
+
+func TestS34_ADelayedMemberIsNotForAnotherPlace(t *testing.T) {
+	l := newLoop(t, nil)
+	for _, on := range []hop.Portal{l, newPool(t, nil), hop.Goroutines} {
+		withGroup(t, bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+			p := hop.After(ctx, time.Hour, on, mustNotRun(t))
+			wantIs(t, newLoop(t, nil).Submit(p.Call()), hop.ErrMismatch)
+			p.Cancel(nil)
+			return nil
+		})
+	}
+}
+
+// tellsNobody is a context that may be over, but tells nobody: it has to be asked.
+type tellsNobody struct {
+	context.Context
+	over *atomic.Bool
+}
+
+func (tellsNobody) Done() <-chan struct{}               { return make(chan struct{}) }
+func (tellsNobody) AfterFunc(func()) (stop func() bool) { return func() bool { return true } }
+
+func (c tellsNobody) Err() error {
+	if c.over.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A member has got its place when its pool looks who has ended, to have room for it, and refuses it. What was held back meanwhile gets the place.
+func TestS34_WhatIsHeldBackGetsThePlaceOfAMemberThatIsRefused(t *testing.T) {
+	pool := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1})
+	gate := occupy(t, pool)
+	own := tellsNobody{bg, new(atomic.Bool)}
+	var held *hop.Pending[int]
+	err := withGroup(t, bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+		hop.Go(own, pool, mustNotRun(t)).OnDone(func() {
+			hop.Go(bg, pool, value(1)) // takes the room
+			held = hop.Go(ctx, hop.Goroutines, value(2))
+		})
+		own.over.Store(true)
+		wantIs(t, waitErr(t, hop.Go(ctx, pool, mustNotRun(t))), hop.ErrFull)
+		if held == nil {
+			t.Fatal("the pool has not looked")
+		}
+		return nil
+	})
+	wantIs(t, err, hop.ErrFull)
+	if v := must(t, held); v != 2 {
+		t.Errorf("it returned %d", v)
+	}
+	gate.open()
+}
+
+// What ends because a full place looks may end the goroutine that submits: the call that it was about is not lost.
+func TestS34_AGoexitOfWhatEndsInASubmit(t *testing.T) {
+	for name, on := range map[string]hop.Portal{
+		"Loop": newLoop(t, &hop.LoopOptions{QueueLimit: 1, StallAfter: -1}),
+		"Pool": newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			gate := occupy(t, on)
+			own := tellsNobody{bg, new(atomic.Bool)}
+			hop.Go(own, on, mustNotRun(t)).OnDone(runtime.Goexit)
+			own.over.Store(true)
+			err := withGroup(t, bg, nil, func(ctx context.Context) error {
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					hop.Go(ctx, on, value(1))
+					t.Error("Go has returned")
+				}()
+				<-ended
+				return nil
+			})
+			wantIs(t, err, hop.ErrGoexit)
+			p := hop.New(bg, value(2))
+			gate.open()
+			if err := on.Submit(p.Call()); err != nil {
+				t.Error(err)
+			}
+			must(t, p)
+		})
+	}
+}
+
+// The same where the member was held back, and is submitted by who gives its place to it: those behind it get theirs.
+func TestS34_AGoexitOfWhatEndsWhenAHeldMemberIsSubmitted(t *testing.T) {
+	pool := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1})
+	gate := occupy(t, pool)
+	own := tellsNobody{bg, new(atomic.Bool)}
+	hop.Go(own, pool, mustNotRun(t)).OnDone(runtime.Goexit)
+	own.over.Store(true)
+	err := withGroup(t, bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+		out := make(chan struct{})
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-out; return 0, nil })
+		lost, behind := hop.Go(ctx, pool, mustNotRun(t)), hop.Go(ctx, hop.Goroutines, value(1))
+		close(out)
+		wantIs(t, waitErr(t, lost), hop.ErrGoexit)
+		must(t, behind)
+		return nil
+	})
+	wantIs(t, err, hop.ErrGoexit)
+	gate.open()
+}
+
+// The wait of an abandoned member ends: it has no place any more, and takes none.
+func TestS34_AnAbandonedMemberTakesNoPlaceAfterItsWait(t *testing.T) {
+	withGroup(t, bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+		var wake hop.Event
+		went := make(chan struct{})
+		p := hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) {
+			defer close(went)
+			return 0, wake.Wait(bg)
+		}, hop.Abandon())
+		untilWaiting(t, p.Call())
+		p.Cancel(nil)
+		wake.Set()
+		recv(t, "the end of the function", went)
+		must(t, hop.Go(ctx, hop.Goroutines, value(1)))
+		return nil
+	})
+}

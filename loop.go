@@ -206,12 +206,15 @@ func (l *Loop) reserve() bool {
 	}
 	// Calls whose context is over do not count, but nobody may have looked. Those that have ended are not to be looked at again the next time.
 	l.s.box.Sweep()
+	room := false
+	defer func() {
+		if !room { // or a function of theirs ends the goroutine
+			l.queued.Add(-1)
+		}
+	}()
 	l.eachQueued(func(c *Call) { c.settled() })
-	if l.queued.Load() <= limit {
-		return true
-	}
-	l.queued.Add(-1)
-	return false
+	room = l.queued.Load() <= limit
+	return room
 }
 
 // eachQueued calls f for the calls in the mailbox that have not ended.

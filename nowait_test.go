@@ -86,6 +86,14 @@ func TestS39_AHostsOwnCodeCannotWaitForAGroupOnItsGuest(t *testing.T) {
 		if _, err := hop.Go(ctxOf, hop.Inline, mustNotRun(t)).Result(); !errors.Is(err, hop.ErrCannotWait) {
 			t.Errorf("a call made with the ctx after the end: %v, want the cause of that", err)
 		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("Add after the end did not panic")
+				}
+			}()
+			hop.CurrentGroup(ctxOf).Add(p.Call())
+		}()
 	})
 }
 

@@ -204,8 +204,21 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 		p.queue.Sweep() // those that have ended are not to be looked at again the next time
 		calls, _ := p.unread()
 		p.mu.Unlock()
-		each.Do(calls, func(c *Call) { c.settled() }) // calls whose context is over do not count, but nobody may have looked
+		c.settleBefore(calls)
 	}
+}
+
+// settleBefore is told what is before c in a full queue: calls whose context is over do not count, but nobody may have looked. If a function of theirs ends
+// the goroutine, the pool has not got c.
+func (c *Call) settleBefore(calls []*Call) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.unaccept()
+		}
+	}()
+	each.Do(calls, func(c *Call) { c.settled() })
+	returned = true
 }
 
 // Post has f run on a worker, without a result. A panic of f crashes the process, as in plain Go. The error is
@@ -375,9 +388,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 		case c.has(flagHeld):
 			c.submitDue(p)
 		default:
-			if err := p.submitAccepted(c); err != nil {
-				c.Fail(err)
-			}
+			c.submitBy(p, p.submitAccepted)
 		}
 	})}
 	p.mu.Unlock()

@@ -160,20 +160,26 @@ func (c *Call) submitDue(on Portal) {
 func (c *Call) submitTo(on Portal) {
 	switch on := on.(type) {
 	case *Loop:
-		if err := on.Submit(c); err != nil {
-			c.Fail(err)
+		if on == nil || on.o.QueueLimit == 0 && !c.has(flagHeld) {
+			if err := on.Submit(c); err != nil {
+				c.Fail(err)
+			}
+			return
 		}
 	case *Pool:
-		if err := on.Submit(c); err != nil {
-			c.Fail(err)
+		if on == nil || on.o.QueueLimit == 0 && !c.has(flagHeld) {
+			if err := on.Submit(c); err != nil {
+				c.Fail(err)
+			}
+			return
 		}
-	default:
-		c.submitElsewhere(on)
 	}
+	c.submitBy(on, on.Submit)
 }
 
-// submitElsewhere is submitTo where the portal may be a user's. If its Submit does not return, the call fails, since nobody may have it.
-func (c *Call) submitElsewhere(on Portal) {
+// submitBy is submitTo where functions of users may run in submit, that of on: the portal is a user's, a full queue looks whose context is over, or the place
+// in a group of one that is refused is another's. If it does not return, the call fails, since nobody may have it.
+func (c *Call) submitBy(on Portal, submit func(*Call) error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -185,7 +191,7 @@ func (c *Call) submitElsewhere(on Portal) {
 		}
 		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), portalName(on)))
 	}()
-	err := on.Submit(c)
+	err := submit(c)
 	returned = true
 	if err != nil {
 		c.Fail(err)

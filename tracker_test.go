@@ -199,3 +199,21 @@ func TestTrack_Stress(t *testing.T) {
 	}
 	eventually(t, "the tracker forgets", func() bool { return len(tr.Calls()) == 0 })
 }
+
+// A context that is derived from a tracked or detached one ends with that, and with nothing else.
+func TestTrack_WhatIsDerivedFromItEndsWithTheCall(t *testing.T) {
+	p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		tracked, _ := hop.Track(ctx)
+		derived, end := context.WithCancel(tracked)
+		defer end()
+		free, end := context.WithCancel(hop.Detach(ctx))
+		defer end()
+		hop.CurrentCall(ctx).Cancel(errEnough)
+		recv(t, "the end of what is derived from a tracked context", derived.Done())
+		if free.Err() != nil {
+			t.Errorf("what is derived from a detached context: %v", free.Err())
+		}
+		return 0, nil
+	})
+	wantCancelled(t, waitErr(t, p))
+}
