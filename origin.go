@@ -40,8 +40,7 @@ func (c *Call) origin() Portal {
 		}
 	}
 	if c.x.Load() != nil && !c.done() {
-		w := c.waiter()
-		if w != nil && w.takes() {
+		if w := c.waiter(); w != nil {
 			return w
 		}
 	}

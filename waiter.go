@@ -369,12 +369,15 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 	w.s.closing.Store(false)
 }
 
+// cancelKids cancels what was accepted, on the goroutine that runs it, and ends its waits.
 func (w *Waiter) cancelKids(ctx context.Context) {
 	var later tells
 	defer later.tell()
 	later.cancelFor(ctx, slices.Collect(w.eachKid))
 	w.s.closing.Store(true)
-	w.s.send(stopWaits{}, internal)
+	for c := range w.s.coros.suspended { // those that do not heed their context; at once, so that waits which they begin after the cancel go on
+		c.wait.wakeAs(c.wait.seq(), stopped)
+	}
 }
 
 // cancelFor cancels the calls of one whose wait has ended, because ctx has or for another reason.
@@ -424,7 +427,6 @@ func (c *Call) endPump(ctx context.Context, pc uintptr) {
 		w.mu.Lock()
 		w.closed = true
 		w.mu.Unlock()
-		w.s.box.Raise(internal)
 	}
 	w.settle(ctx, pc, !done)
 }
@@ -444,6 +446,5 @@ func (c *Call) closeWaiter() {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	w.s.box.Raise(internal)
 	cancelEach(slices.Collect(w.eachKid), refuse(ErrClosed, "%v has given up", w))
 }
