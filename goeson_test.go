@@ -67,3 +67,51 @@ func TestS16_DoneAndAfterFuncOfACallsContextThatHasEnded(t *testing.T) {
 	})
 	wantIs(t, waitErr(t, over), errEnough)
 }
+
+// What a function has left behind hears of the end of the context above, by whatever way it listens.
+func TestS16_WhatIsLeftBehindHearsOfTheEndAbove(t *testing.T) {
+	above, end := context.WithCancelCause(bg)
+	upper := hop.Go(above, hop.Goroutines, func(ctx context.Context) (int, error) {
+		left := func(derive bool) (done, derived <-chan struct{}) {
+			hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+				done = ctx.Done()
+				if derive {
+					ctx, cancel := context.WithCancel(ctx)
+					context.AfterFunc(ctx, cancel)
+					derived = ctx.Done()
+				}
+				return 0, nil
+			})
+			return done, derived
+		}
+		only, _ := left(false)
+		done, derived := left(true)
+		end(errEnough)
+		recv(t, "the end of a Done", only)
+		recv(t, "the end of a Done beside a context that is derived", done)
+		recv(t, "the end of a derived context", derived)
+		return 0, nil
+	})
+	wantCancelled(t, waitErr(t, upper))
+}
+
+// The end of the context above came first, though nobody has heard of it: its cause is the call's.
+func TestS16_TheFirstCauseIsTheContextsThoughACancelIsToldFirst(t *testing.T) {
+	above, end := context.WithCancelCause(bg)
+	in, out := make(chan struct{}), make(chan struct{})
+	var cause error
+	p := hop.Go(above, hop.Goroutines, func(ctx context.Context) (int, error) {
+		close(in)
+		<-out
+		cause = context.Cause(ctx)
+		return 0, nil
+	})
+	<-in
+	end(errOther)
+	p.Cancel(errEnough)
+	close(out)
+	err := waitErr(t, p)
+	wantIs(t, err, errOther)
+	wantIs(t, err, errEnough)
+	wantIs(t, cause, errOther)
+}

@@ -627,3 +627,24 @@ func TestS34_AnAbandonedMemberTakesNoPlaceAfterItsWait(t *testing.T) {
 		return nil
 	})
 }
+
+// The OnDone function of a member that is cancelled may wait for one that gets its place.
+func TestS34_WhoIsToldOfACancelledMemberMayWaitForAHeldOne(t *testing.T) {
+	for name, make := range busyKinds {
+		t.Run(name, func(t *testing.T) {
+			on := make(t)
+			gate := occupy(t, on)
+			withGroup(t, bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+				a, held := hop.Go(ctx, on, mustNotRun(t)), hop.Go(ctx, hop.Goroutines, value(1))
+				told := false
+				a.OnDone(func() { held.Wait(bg); told = true })
+				within(t, patience, "Cancel", func() { a.Cancel(nil) })
+				if !told {
+					t.Error("it was not told")
+				}
+				return nil
+			})
+			gate.open()
+		})
+	}
+}

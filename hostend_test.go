@@ -4,6 +4,8 @@ package hop_test
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gohop/hop"
@@ -51,4 +53,116 @@ func TestS39_AHostThatFailsWhileAGuestRuns(t *testing.T) {
 	untilClosing(t, guest)
 	recv(t, "the guest's end", guest.Stopped())
 	wantIs(t, waitErr(t, waits), hop.ErrStopped)
+}
+
+func TestS39_ALoopThatIsShutDownTakesNoGuests(t *testing.T) {
+	host := newLoop(t, &hop.LoopOptions{StallAfter: -1})
+	gate := occupy(t, host)
+	over := make(chan error, 1)
+	go func() { over <- host.Shutdown(bg) }()
+	untilClosing(t, host)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host})
+	wantIs(t, waitErr(t, hop.Go(bg, guest, value(1))), hop.ErrStopped)
+	recv(t, "its end", guest.Stopped())
+	gate.open()
+	if err := recv(t, "Shutdown", over); err != nil {
+		t.Error(err)
+	}
+}
+
+// endsSenders is a host whose Post ends the goroutine once it is told to.
+type endsSenders struct {
+	directHost
+	now *atomic.Bool
+}
+
+func (h endsSenders) Post(f func()) error {
+	if h.now.Load() {
+		runtime.Goexit()
+	}
+	return h.directHost.Post(f)
+}
+
+func TestS39_AHostWhosePostEndsTheGoroutineHasFailed(t *testing.T) {
+	host := endsSenders{make(directHost, 100), new(atomic.Bool)}
+	go host.serve()
+	defer close(host.directHost)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+	must(t, hop.Go(bg, guest, value(1)))
+	idle := make(chan struct{})
+	host.directHost <- func() { close(idle) } // the tick has ended
+	recv(t, "the host", idle)
+	host.now.Store(true)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		guest.Post(func() { t.Error("it ran") })
+	}()
+	recv(t, "the sender's end", sent)
+	recv(t, "the guest's end", guest.Stopped())
+}
+
+// On the host's own goroutine a guest that has stopped runs nothing inline, also a guest of a guest.
+func TestS39_AGuestThatHasStoppedRunsNothingInline(t *testing.T) {
+	host := make(directHost, 100)
+	go host.serve()
+	defer close(host)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: host})
+	inner := hop.NewLoop(&hop.LoopOptions{Host: guest})
+	must(t, hop.Go(bg, inner, value(1)))
+	for _, l := range []*hop.Loop{inner, guest} {
+		closeAll(t, l.Name(), l.Close)
+		told := make(chan error, 1)
+		host <- func() {
+			if l.Here() {
+				t.Errorf("%v has stopped, and is here", l)
+			}
+			_, err := hop.Do(bg, l, mustNotRun(t))
+			told <- err
+		}
+		wantIs(t, recv(t, "Do", told), hop.ErrStopped)
+	}
+}
+
+// A call that waits on top of another: when the host fails, both end.
+func TestS39_AHostThatFailsEndsWhatRunsInlineToo(t *testing.T) {
+	k := newForeignLoop(t)
+	guest := hop.NewLoop(&hop.LoopOptions{Host: k, Logger: new(journal).logger()})
+	var inner *hop.Call
+	started := make(chan struct{})
+	outer := hop.Go(bg, guest, func(ctx context.Context) (int, error) {
+		return hop.Do(ctx, guest, func(ctx context.Context) (int, error) {
+			inner = hop.CurrentCall(ctx)
+			close(started)
+			var never hop.Event
+			return 0, never.Wait(context.WithoutCancel(ctx))
+		})
+	})
+	recv(t, "the inner call", started)
+	untilWaiting(t, inner)
+	k.fail(true)
+	untilClosing(t, guest)
+	wantIs(t, waitErr(t, outer), hop.ErrStopped)
+	wantIs(t, inner.Err(), hop.ErrStopped)
+	recv(t, "the guest's end", guest.Stopped())
+}
+
+func TestS39_ShutdownFunctionsAndLocalsThatAHostTakesAlongAreReported(t *testing.T) {
+	for name, use := range map[string]func(l *hop.Loop){
+		`"shutdown functions"=1`: func(l *hop.Loop) { l.OnShutdown(func(context.Context) error { return nil }) },
+		"locals=1": func(l *hop.Loop) {
+			local := hop.NewLocal(value(1), nil)
+			must(t, hop.Go(bg, l, local.Get))
+		},
+	} {
+		k := newForeignLoop(t)
+		var j journal
+		guest := hop.NewLoop(&hop.LoopOptions{Host: k, Logger: j.logger()})
+		must(t, hop.Go(bg, guest, value(1)))
+		use(guest)
+		k.fail(true)
+		untilClosing(t, guest)
+		recv(t, "the guest's end", guest.Stopped())
+		eventually(t, "the report of "+name, func() bool { return len(j.lines(name)) > 0 })
+	}
 }

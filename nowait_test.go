@@ -268,3 +268,11 @@ func TestRecv_WhoseContextIsOverReceivesOnlyWhatIsThere(t *testing.T) {
 		}))
 	})
 }
+
+func TestS39_AHostsOwnCodeCannotWaitForAGuestOfItsGuest(t *testing.T) {
+	onAHost(t, func(t *testing.T, guest *hop.Loop) {
+		inner := hop.NewLoop(&hop.LoopOptions{Host: guest})
+		_, err := hop.Go(bg, inner, value(1)).Wait(bg)
+		wantIs(t, err, hop.ErrCannotWait)
+	})
+}
