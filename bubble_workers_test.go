@@ -169,3 +169,45 @@ func TestS30_ABubbleThatMakesAPlaceForOthersStartsNothingOfTheirs(t *testing.T) 
 		}
 	}
 }
+
+// The same where nobody comes from outside any more: a worker that goes on there starts what the bubble had to leave.
+func TestS30_AWorkerStartsWhatABubbleHasLeft(t *testing.T) {
+	sizeOfWorkers(t, 0)
+	var held []*gate
+	for hop.Workers().Stats().Idle > 0 {
+		held = append(held, occupy(t, hop.Workers()))
+	}
+	g := occupy(t, hop.Workers())
+	hop.Workers().SetSize(1 + len(held))
+	second, both := make(chan struct{}), make(chan struct{})
+	hop.Workers().Post(func() { <-second; close(both) })
+	hop.Workers().Post(func() { close(second) })
+	synctest.Test(t, func(*testing.T) { hop.Workers().SetSize(0) })
+	g.open()
+	recv(t, "two functions of which the first waits for the second", both)
+	for _, g := range held {
+		g.open()
+	}
+	eventually(t, "all have returned", func() bool { return hop.Workers().Stats().Running == 0 })
+}
+
+func TestS30_AnAbandonedFunctionOfABubbleIsNotInStats(t *testing.T) {
+	count := func() int { return hop.Workers().Stats().Abandoned }
+	eventually(t, "nothing is abandoned", func() bool { return count() == 0 })
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan struct{})
+		p := hop.Go(bg, hop.Workers(), func(context.Context) (int, error) { <-back; return 0, nil }, hop.Abandon())
+		synctest.Wait()
+		p.Cancel(nil)
+		close(back)
+	})
+	g, in := newGate(t), make(chan struct{})
+	p := hop.Go(bg, hop.Workers(), func(context.Context) (int, error) { close(in); g.pass(); return 0, nil }, hop.Abandon())
+	recv(t, "the function", in)
+	p.Cancel(nil)
+	if n := count(); n != 1 {
+		t.Errorf("%d abandoned functions, want the one outside", n)
+	}
+	g.open()
+	eventually(t, "it has returned", func() bool { return count() == 0 })
+}

@@ -111,3 +111,47 @@ func TestS4_AWaitForAPlaceIsRefusedWhenNobodyIsLeftToGiveItBack(t *testing.T) {
 		}
 	}
 }
+
+func TestS4_APlaceThatTryAcquireTookIsHeld(t *testing.T) {
+	l := hop.NewLimiter(1)
+	p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		if !l.TryAcquire() {
+			t.Error("no place")
+		}
+		return 0, l.Acquire(ctx)
+	})
+	wantDeadlock(t, waitErr(t, p))
+}
+
+// Whom a holder has started may give a place back as long as the holder has one, be it of another limiter; not when it has come to have none since.
+func TestS4_WhoIsStartedMayGiveBackWhatIsHeldThen(t *testing.T) {
+	for _, still := range []bool{true, false} {
+		a, b := hop.NewLimiter(1), hop.NewLimiter(1)
+		out := make(chan struct{})
+		p := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+			a.Acquire(ctx)
+			b.Acquire(ctx)
+			hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) {
+				<-out
+				if still {
+					a.Release()
+				}
+				return 0, nil
+			})
+			b.Release()
+			if !still {
+				a.Release()
+				a.Acquire(ctx)
+			}
+			return 0, a.Acquire(ctx)
+		})
+		untilWaitingOrDone(t, p.Call())
+		if !still {
+			wantDeadlock(t, waitErr(t, p))
+			close(out)
+			continue
+		}
+		close(out)
+		must(t, p)
+	}
+}

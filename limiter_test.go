@@ -594,3 +594,26 @@ func TestLimiter_InVirtualTime(t *testing.T) {
 		}
 	})
 }
+
+// Who has given up is not kept by the limiter, nor is the limiter then by what looks for deadlocks.
+func TestLimiter_KeepsNobodyWhoHasGivenUp(t *testing.T) {
+	gone := make(chan string, 2)
+	busy := hop.NewLimiter(1)
+	busy.TryAcquire()
+	func() {
+		lost := hop.NewLimiter(1)
+		lost.TryAcquire()
+		for _, l := range []*hop.Limiter{busy, lost} {
+			p := hop.Go(bg, newLoop(t, nil), func(ctx context.Context) (int, error) { return 0, l.Acquire(ctx) })
+			untilWaiting(t, p.Call())
+			p.Cancel(nil)
+			wantCancelled(t, waitErr(t, p))
+			if l == busy {
+				runtime.AddCleanup(p, func(s string) { gone <- s }, "the call")
+			}
+		}
+		runtime.AddCleanup(lost, func(s string) { gone <- s }, "the limiter")
+	}()
+	eventually(t, "both are garbage", func() bool { runtime.GC(); return len(gone) == 2 })
+	busy.Release()
+}

@@ -330,3 +330,41 @@ func TestInvokeMisuse(t *testing.T) {
 		wantMisuse(t, name, f)
 	}
 }
+
+// A sequence that never ends is left when the call is cancelled, and what it has started is cancelled; so it is where one of its Pendings is nil.
+func TestInvokeLeavesASequence(t *testing.T) {
+	ctx := context.Background()
+	var started []*hop.Pending[int]
+	endless := func(ctx context.Context) iter.Seq[*hop.Pending[int]] {
+		return func(yield func(*hop.Pending[int]) bool) {
+			for {
+				p := hop.NewPromise[int](hop.Detach(ctx)).Pending()
+				started = append(started, p)
+				if len(started) == 3 {
+					hop.CurrentCall(ctx).Cancel(nil)
+				}
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+	within(t, func() {
+		if _, err := bridge.Invoke(ctx, hop.Goroutines, endless).Wait(ctx); !errors.Is(err, hop.ErrCancelled) {
+			t.Errorf("%v", err)
+		}
+	})
+	first := hop.NewPromise[int](ctx).Pending()
+	started = append(started, first)
+	withNil := func() iter.Seq[*hop.Pending[int]] {
+		return func(yield func(*hop.Pending[int]) bool) { _ = yield(first) && yield(nil) }
+	}
+	if _, err := bridge.Invoke(ctx, hop.Goroutines, withNil).Wait(ctx); err == nil {
+		t.Error("no error")
+	}
+	for i, p := range started {
+		if p.Call().State() != hop.Cancelled {
+			t.Errorf("%d: %v", i, p)
+		}
+	}
+}

@@ -469,3 +469,32 @@ func TestS39_AsCompletedOnAHostForItsGuest(t *testing.T) {
 		}
 	})
 }
+
+// A wait that is ended by the stop of its loop ends the iterator: the source is not asked for more.
+func TestS35_TheStopOfTheLoopEndsABoundedIterator(t *testing.T) {
+	l := hop.NewLoop(nil)
+	asked := 0
+	waits := make(chan struct{})
+	p := hop.Go(context.Background(), l, func(context.Context) (int, error) {
+		n := 0
+		for range collect.AsCompleted(context.Background(), func(yield func(*hop.Pending[int]) bool) {
+			for range 3 {
+				if asked++; asked == 1 {
+					close(waits)
+				}
+				if !yield(hop.NewPromise[int](context.Background()).Pending()) {
+					return
+				}
+			}
+		}, collect.MaxConcurrent(1)) {
+			n++
+		}
+		return n, nil
+	})
+	<-waits
+	within(t, func() { l.Close() })
+	within(t, func() { <-p.Done() })
+	if asked != 1 {
+		t.Errorf("the source was asked %d times", asked)
+	}
+}
