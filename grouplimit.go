@@ -274,15 +274,18 @@ func (g *Group) nextHeld() *heldCall {
 // refusal runs are left to later.
 func (c *Call) submitAlone(on Portal, later *tells) {
 	defer func() { recover() }()
+	submit := on.Submit
 	switch on.(type) {
 	case *Loop, *Pool, *Waiter, goroutines:
-		if err := on.Submit(c); err != nil {
-			defer asking.enter()()
-			c.failFor(err, later)
+		submit = func(c *Call) error {
+			if err := on.Submit(c); err != nil {
+				defer asking.enter()()
+				c.failFor(err, later)
+			}
+			return nil
 		}
-	default:
-		c.submitElsewhere(on)
 	}
+	c.submitBy(on, submit)
 }
 
 // hasPlaces reports whether stepAside may have something to do.
