@@ -264,80 +264,101 @@ func (c *Call) finishAs(state State, err error, later *tells) bool {
 func (c *Call) finishLocked(state State, err error) { c.endLocked(state, err, nil) }
 
 // endLocked is finishLocked, but leaves the functions of users to later, if that is not nil.
+//
+// A goroutine that a call is alone on begins with 2 KB of stack, and most come to their end here: what few calls need is apart, so that this has a
+// small frame, as have leave and left.
 func (c *Call) endLocked(state State, err error, later *tells) {
-	var fs *doneFunc
-	var u *unlooked
+	var end callEnd
 	if err != nil {
 		c.more().err = err
 	}
 	if state == Failed && !c.has(flagLooked) && !c.waited() {
-		u = c.mayStayUnseen()
+		end.unlooked = c.mayStayUnseen()
 	}
 	x := c.x.Load()
 	sets := c.nodes()
 	c.move(state)
-	var last waitlist.Chain
-	var h *hook
 	if later != nil || sets != nil || x != nil && x.onDone != nil {
-		last = c.takeWatchers()
+		end.last = c.takeWatchers()
 	}
 	c.waiters.WakeAll()
 	if x != nil {
-		c.leaveQueue()
-		x.nodes = nil
-		fs, x.onDone = x.onDone, nil
-		if x.doneCh != nil {
-			close(x.doneCh)
-		}
-		h = c.unhookDone(x)
-		if x.hooked && !x.kids.empty() {
-			defer c.passKids()
-		}
-		if r := x.rare.Load(); r != nil && !c.has(flagAbandoned) {
-			r.made = nil
-		}
+		c.endMore(x, &end)
 	}
 	if bug.UnderLock {
-		c.runDone(fs)
-		fs = nil
+		c.runDone(end.fs)
+		end.fs = nil
 	}
 	c.mu.Unlock()
+	if later == nil && end == (callEnd{}) && !c.has(flagUnder|flagDelayed) {
+		sets.leave(nil)
+	} else {
+		c.endWith(sets, &end, later)
+	}
+}
+
+// A callEnd is what is to be done at the end of a call, when its lock is released.
+type callEnd struct {
+	fs       *doneFunc
+	last     waitlist.Chain // those who watch
+	h        *hook          // to be taken back
+	unlooked *unlooked
+	kids     bool // are to be passed on
+}
+
+// endMore is endLocked for a call that has more.
+//
+//go:noinline
+func (c *Call) endMore(x *callMore, end *callEnd) {
+	c.leaveQueue()
+	x.nodes = nil
+	end.fs, x.onDone = x.onDone, nil
+	if x.doneCh != nil {
+		close(x.doneCh)
+	}
+	end.h = c.unhookDone(x)
+	end.kids = x.hooked && !x.kids.empty()
+	if r := x.rare.Load(); r != nil && !c.has(flagAbandoned) {
+		r.made = nil
+	}
+}
+
+// endWith is the rest of endLocked.
+//
+//go:noinline
+func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
+	if end.kids {
+		defer c.passKids()
+	}
+	u := end.unlooked
 	if later != nil {
-		c.endLater(sets, fs, last, h, later)
+		if c.has(flagDelayed) {
+			c.dropTimer()
+		}
+		sets.leave(later)
+		later.ended(c, end.fs, end.last, end.h)
 		if u != nil {
-			later.then(func() { u.keep(err) })
+			later.then(func() { u.keep(c.failure()) })
 		}
 		return
 	}
 	if c.has(flagUnder) {
 		c.deputyEnded() // before functions: one may wait for who waits for the deputy
 	}
-	if h != nil {
-		defer h.undo() // last: it may ask a context of a user's
+	if end.h != nil {
+		defer end.h.undo() // last: it may ask a context of a user's
 	}
 	if u != nil {
-		defer u.keep(err) // which asks the error: it may be a user's
+		defer func() { u.keep(c.failure()) }() // which asks the error: it may be a user's
 	}
 	if c.has(flagDelayed) {
 		c.dropTimer()
 	}
-	switch {
-	case fs != nil || !last.Empty():
-		c.tell(sets, fs, last)
-	case sets != nil:
+	if end.fs != nil || !end.last.Empty() {
+		c.tell(sets, end.fs, end.last)
+	} else {
 		sets.leave(nil)
 	}
-}
-
-// endLater is the rest of endLocked where functions of users are left to later.
-//
-//go:noinline
-func (c *Call) endLater(sets *linkNode, fs *doneFunc, last waitlist.Chain, h *hook, later *tells) {
-	if c.has(flagDelayed) {
-		c.dropTimer()
-	}
-	sets.leave(later)
-	later.ended(c, fs, last, h)
 }
 
 // tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function

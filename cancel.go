@@ -318,13 +318,23 @@ func (cc *callContext) Value(key any) any {
 
 // contextCause returns why the call's context ended, nil if it has not.
 func (c *Call) contextCause() error {
-	if (*callContext)(c).Err() == nil {
-		return nil
+	if !c.has(flagCancel) {
+		if err := c.causeAbove(); err != nil || !c.has(flagCancel) {
+			return err
+		}
 	}
-	if c.has(flagCancel) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.x.Load().cause
+	c.mu.Lock()
+	cause := c.x.Load().cause
+	c.mu.Unlock()
+	return cause
+}
+
+// causeAbove is contextCause of a call that was not cancelled when it was looked at.
+//
+//go:noinline
+func (c *Call) causeAbove() error {
+	if (*callContext)(c).Err() == nil || c.has(flagCancel) {
+		return nil
 	}
 	return causeOf(c.liveParent())
 }

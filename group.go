@@ -368,12 +368,20 @@ var (
 // left is told of a member's end. Functions of users are left to later, which is nil only where the member has succeeded.
 func (g *Group) left(c *Call, n *linkNode, later *tells) {
 	turn.At(turn.Return, g)
-	state := c.raw()
-	defer g.remove(n) // at the end: who finds the group without members finds what they have left behind
-	if state == Succeeded && g.o.Limit == 0 {
+	if c.raw() == Succeeded && g.o.Limit == 0 {
+		g.remove(n)
 		return
 	}
+	g.leftBehind(c, n, later)
+}
+
+// leftBehind is left of a member that leaves something behind.
+//
+//go:noinline
+func (g *Group) leftBehind(c *Call, n *linkNode, later *tells) {
+	defer g.remove(n) // at the end: who finds the group without members finds what they have left behind
 	defer g.release(c, later)
+	state := c.raw()
 	g.mu.Lock()
 	if state == Failed || state == Cancelled && g.o.ReportCancelled && !(g.failed && c.cancelledFor(g.cause)) {
 		c.look()

@@ -33,22 +33,36 @@ type moreHooked struct {
 // hook registers the call with its parent context, if it is not. A task that waits comes here from deep in its stack, so this and what it calls
 // have small frames: see mayWait.
 func (c *Call) hook() {
+	if c.needsNoHook() {
+		return
+	}
+	if h := c.newHook(); h != nil {
+		c.hookWith(h)
+	} else {
+		c.hooked()
+	}
+}
+
+// needsNoHook reports whether the call is told of its parent's end anyway, or that never comes.
+//
+//go:noinline
+func (c *Call) needsNoHook() bool {
 	parent := c.liveParent()
 	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
 		if sameContext(parent, c.parent()) {
 			c.set(flagEndless)
 		}
-		return
+		return true
 	}
-	if g, ok := parent.(*groupContext); ok && g.tells(c) && !c.tellsOthers() {
-		return
-	}
-	if h := c.newHook(); h != nil {
-		c.hookTo(parent, h)
-		c.keepHook(h)
-		return
-	}
-	if c.done() && parent.Err() != nil {
+	g, ok := parent.(*groupContext)
+	return ok && g.tells(c) && !c.tellsOthers()
+}
+
+// hooked is told that the call was hooked before, or is not to be any more.
+//
+//go:noinline
+func (c *Call) hooked() {
+	if c.done() && c.liveParent().Err() != nil {
 		c.parentEnded() // those who were in the list when it was told have been told; who has come since has not
 	}
 }
@@ -104,6 +118,14 @@ func (c *Call) keepHook(h *hook) {
 	h.undo() // the call has ended meanwhile, or another has hooked it after that
 }
 
+// hookWith registers h, and keeps it.
+//
+//go:noinline
+func (c *Call) hookWith(h *hook) {
+	c.hookTo(c.liveParent(), h)
+	c.keepHook(h)
+}
+
 // hookTo has c told of parent's end by h.
 func (c *Call) hookTo(parent context.Context, h *hook) {
 	var at *Call // in whose list it is to be
@@ -146,14 +168,34 @@ func (h *hook) undo() {
 
 // hub returns who tells c of the end of parent, which is no call; nil: nobody, c is to see to it itself.
 func (c *Call) hub(parent context.Context) *Call {
-	l, ok := c.Portal().(*Loop)
-	if !ok || c.has(flagHub) {
+	s := c.loopOf()
+	if s == nil {
 		return nil
 	}
-	if h := l.s.hub.Load(); h != nil && !h.has(flagCancel) && sameContext(h.parent(), parent) {
+	if h := s.hubUnder(parent); h != nil {
 		return h
 	}
-	return l.s.newHub(parent)
+	return s.newHub(parent)
+}
+
+// loopOf returns the loop that c was submitted to, nil if it is another portal, or c a hub.
+//
+//go:noinline
+func (c *Call) loopOf() *sched {
+	if l, ok := c.Portal().(*Loop); ok && !c.has(flagHub) {
+		return l.s
+	}
+	return nil
+}
+
+// hubUnder returns the hub that there is, if it is one under parent.
+//
+//go:noinline
+func (s *sched) hubUnder(parent context.Context) *Call {
+	if h := s.hub.Load(); h != nil && !h.has(flagCancel) && sameContext(h.parent(), parent) {
+		return h
+	}
+	return nil
 }
 
 // newHub makes a hub. It is apart since most calls find one.

@@ -210,10 +210,22 @@ func (c *Call) memberOf(g *Group) bool {
 // leave takes the call, which has ended, out of each set, and then runs the functions of other members that are cancelled because of it. If later is
 // not nil, these functions are left to it.
 func (n *linkNode) leave(later *tells) {
-	if n == nil {
-		return
+	switch {
+	case n == nil:
+	case n.more != nil, later == nil && n.c.raw() != Succeeded:
+		n.leaveEach(later)
+	case n.group != nil:
+		n.group.left(n.c, n, later)
+	default:
+		n.leaveTracker()
 	}
-	if later == nil && n.c.raw() != Succeeded { // it may cancel others
+}
+
+// leaveEach is leave where there are several, or others may be cancelled.
+//
+//go:noinline
+func (n *linkNode) leaveEach(later *tells) {
+	if later == nil && n.c.raw() != Succeeded {
 		var own tells
 		defer own.tell()
 		later = &own
@@ -223,8 +235,13 @@ func (n *linkNode) leave(later *tells) {
 	}
 	if n.group != nil {
 		n.group.left(n.c, n, later)
-		return
+	} else {
+		n.leaveTracker()
 	}
+}
+
+//go:noinline
+func (n *linkNode) leaveTracker() {
 	if s := n.set; s != nil {
 		s.lock.Lock()
 		s.remove(n)

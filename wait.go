@@ -411,9 +411,16 @@ func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 	case ended:
 		return endedWait(what, ctx)
 	case stopped:
-		return refuse(ErrStopped, "the wait for %s was ended: %s stops", what, w.place())
+		return w.stopped(what)
 	}
 	return nil
+}
+
+// stopped is apart since its frame would be part of all others of a task whose wait is ended.
+//
+//go:noinline
+func (w *wait) stopped(what string) error {
+	return refuse(ErrStopped, "the wait for %s was ended: %s stops", what, w.place())
 }
 
 // place names what the waiting goroutine belongs to, which has ended the wait.
