@@ -4,10 +4,8 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
-	"github.com/gohop/hop/internal/label"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
 )
@@ -24,7 +22,7 @@ func (c *Call) Run() {
 	if fb.cur.Load() == nil && fb.closing() {
 		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
 	}
-	c.run(fb)
+	c.runLabelled(fb)
 }
 
 // closing reports whether the goroutine is of a place that is being closed.
@@ -36,10 +34,15 @@ func (fb *fiber) closing() bool {
 func (c *Call) runOnGoroutine() {
 	fb := enter()
 	defer fb.exit()
-	c.run(fb)
+	if c.has(flagLabels) {
+		c.runLabelled(fb)
+	} else {
+		c.run(fb)
+	}
 }
 
-// run runs the function on goroutine fb, which is the caller's. Its frame is part of each task's stack: see mayWait.
+// run runs the function on goroutine fb, which is the caller's. Its frame is part of each task's stack: see mayWait. If the call's context has profile
+// labels, runLabelled is for it.
 func (c *Call) run(fb *fiber) {
 	if !c.start(fb) {
 		return
@@ -48,33 +51,25 @@ func (c *Call) run(fb *fiber) {
 		fb.push()
 	}
 	fb.cur.Store(c)
-	var labels unsafe.Pointer
-	if c.has(flagLabels) {
-		labels = label.Get()
-		setLabels(c.parent())
-	}
 	returned := false
 	defer func() {
 		if !returned {
 			r := recover()
-			defer c.leave(fb, labels) // also if a function of OnDone ends the goroutine
+			defer c.leave(fb) // also if a function of OnDone ends the goroutine
 			c.crashed(r)
 			return
 		}
-		c.leave(fb, labels)
+		c.leave(fb)
 	}()
 	c.impl().invoke((*callContext)(c))
 	returned = true
 }
 
-// leave is told that the function has returned, or will not. labels are those that the goroutine had before, if it got the call's.
-func (c *Call) leave(fb *fiber, labels unsafe.Pointer) {
+// leave is told that the function has returned, or will not.
+func (c *Call) leave(fb *fiber) {
 	fb.cur.Store(fb.pop())
 	if fb.wait.bound.Load() != nil {
 		fb.wait.bound.Store(nil) // or the goroutine keeps the call
-	}
-	if c.has(flagLabels) {
-		label.Set(labels)
 	}
 	if c.has(flagAbandoned) {
 		c.cameBack(fb)

@@ -134,6 +134,8 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 }
 
 // hostWaits is the error of who would wait on a host's own goroutine for what that is to run.
+//
+//go:noinline
 func (c *Call) hostWaits() error {
 	return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
 }
@@ -182,7 +184,7 @@ func (c *Call) gaveUp(ctx context.Context, w *wait, why phase) error {
 	case refused:
 		return w.refusal.Load()
 	case stopped:
-		return refuse(ErrStopped, "the wait for %v was ended: %s stops", c, w.place())
+		return w.stopped(c.String())
 	}
 	return c.endedWait(ctx)
 }

@@ -67,8 +67,8 @@ func (fb *fiber) mayWait(ctx context.Context) error {
 	if err := fb.canWait(ctx); err != nil {
 		return err
 	}
-	if cc, ok := ctx.(*callContext); ok && fb.wait.co != nil {
-		(*Call)(cc).watch()
+	if cc, ok := ctx.(*callContext); ok && fb.wait.co != nil && (*Call)(cc).unwatched() {
+		(*Call)(cc).hook()
 	}
 	return nil
 }

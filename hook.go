@@ -13,9 +13,15 @@ import "context"
 
 // watch sees to it that the end of the parent ends the call, or tells it, at once: somebody looks.
 func (c *Call) watch() {
-	if st := c.st.Load(); !State(st&stateMask).Done() && st&(flagCancel|flagHooked|flagEndless) == 0 {
+	if c.unwatched() {
 		c.hook()
 	}
+}
+
+// unwatched reports whether watch has something to do.
+func (c *Call) unwatched() bool {
+	st := c.st.Load()
+	return !State(st&stateMask).Done() && st&(flagCancel|flagHooked|flagEndless) == 0
 }
 
 // A hook is a call's registration with its parent context.

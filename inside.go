@@ -44,10 +44,20 @@ func Yield(ctx context.Context) error {
 //go:noinline
 func Sleep(ctx context.Context, d time.Duration) error {
 	pc := goid.CallerPC()
-	if fb := self(); fb != nil && fb.wait.co != nil && ctx != nil {
-		return fb.sleep(ctx, pc, d)
+	fb := self()
+	if fb == nil || fb.wait.co == nil || ctx == nil {
+		return sleepOn(ctx, pc, d)
 	}
-	return sleepOn(ctx, pc, d)
+	if ctx.Err() != nil {
+		return endedWait("a sleep", ctx)
+	}
+	if err := fb.mayWait(ctx); err != nil {
+		return err
+	}
+	if why := fb.sleep(ctx, pc, d); why != woken {
+		return fb.wait.outcome(ctx, why, "a sleep")
+	}
+	return nil
 }
 
 // sleepOn is Sleep on a goroutine. It is apart since its frame would be part of every sleeping task's stack.
@@ -60,26 +70,19 @@ func sleepOn(ctx context.Context, pc uintptr, d time.Duration) error {
 	}, func(w *wait) { w.alarm.Stop() })
 }
 
-// sleep is Sleep in a task: waitOn without what makes the stack deep, since a million tasks may sleep.
-func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) error {
-	if ctx.Err() != nil {
-		return endedWait("a sleep", ctx)
-	}
-	if err := fb.mayWait(ctx); err != nil {
-		return err
-	}
+// sleep is Sleep in a task: waitOn without what makes the stack deep, since a million tasks may sleep. What Sleep itself calls before and after does not
+// stand on this frame.
+func (fb *fiber) sleep(ctx context.Context, pc uintptr, d time.Duration) phase {
 	s := fb.s
 	when := s.in(d)
 	w := begin(fb, ctx, pc)
 	s.startTimer(&s.timers.sleeps, &w.timer, when)
 	why := w.blockTask(ctx)
-	if why == woken {
-		w.finish()
-		return nil
+	if why != woken {
+		s.stopTimer(&s.timers.sleeps, &w.timer)
 	}
-	s.stopTimer(&s.timers.sleeps, &w.timer)
 	w.finish()
-	return w.outcome(ctx, why, "a sleep")
+	return why
 }
 
 // Blocking runs f on [Workers] and returns its result: Do, for what would block. It follows anyio's to_thread.run_sync.

@@ -3,6 +3,8 @@ package hop
 import (
 	"context"
 	"runtime/pprof"
+
+	"github.com/gohop/hop/internal/label"
 )
 
 // labelsIn reports whether ctx carries profile labels.
@@ -26,3 +28,12 @@ func labelsIn(ctx context.Context) bool {
 
 // setLabels puts ctx's labels on the calling goroutine.
 func setLabels(ctx context.Context) { pprof.SetGoroutineLabels(ctx) }
+
+// runLabelled is run of a call whose context carries profile labels, if it does: the goroutine has them meanwhile.
+func (c *Call) runLabelled(fb *fiber) {
+	if c.has(flagLabels) {
+		defer label.Set(label.Get())
+		setLabels(c.parent())
+	}
+	c.run(fb)
+}

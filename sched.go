@@ -89,7 +89,7 @@ func deadItem(it item) bool {
 
 type posted func()
 
-func (c *Call) do(fb *fiber) { c.run(fb) }
+func (c *Call) do(fb *fiber) { c.runLabelled(fb) }
 
 func (f posted) do(fb *fiber) {
 	returned := false

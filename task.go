@@ -152,7 +152,11 @@ func (c *coro) dispatch() {
 			c.runPosted(it)
 		case *Call:
 			c.begin()
-			it.run(&c.fiber)
+			if it.has(flagLabels) {
+				it.runLabelled(&c.fiber)
+			} else {
+				it.run(&c.fiber)
+			}
 		case *coro:
 			switch {
 			case it.active:
