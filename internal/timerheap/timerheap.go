@@ -2,7 +2,7 @@
 // order in which it was added.
 //
 // Most timers are taken back before they are due: a wait that has a limit, a sleep that is cancelled. So to take one back is cheap: its
-// slot stays, empty, until it comes to the top, or until half of the slots are empty.
+// slot stays, empty, until somebody asks what is next and it is at the top, or until half of the slots are empty.
 package timerheap
 
 import (
@@ -57,7 +57,8 @@ func (h *Heap) at(i int) *slot { return &h.chunks[uint(i)/chunkLen][uint(i)%chun
 // Len returns how many timers wait.
 func (h *Heap) Len() int { return h.n - h.empty }
 
-// Add puts t in, to be due at when, as the order-th of all. t must not be in a heap. It reports whether t is now the soonest.
+// Add puts t in, to be due at when, as the order-th of all. t must not be in a heap. It reports whether t is sooner than all that were in since
+// Soonest or Due was asked: then who waits for the soonest has to wait for t.
 func (h *Heap) Add(t *Timer, when time.Duration, order uint32) bool {
 	t.order = order
 	if h.n == len(h.chunks)*chunkLen {
@@ -76,15 +77,19 @@ func (h *Heap) Remove(t *Timer) bool {
 	h.at(int(t.index) - 1).t = nil
 	t.index = 0
 	h.empty++
-	if h.empty > chunkLen && h.empty > h.n/2 {
+	switch {
+	case h.empty == h.n:
+		h.cut(0)
+		h.empty = 0
+	case h.empty > chunkLen && h.empty > h.n/2:
 		h.compact()
 	}
-	h.trim()
 	return true
 }
 
 // Soonest returns when the next timer is due, and the timer; nil: there is none.
 func (h *Heap) Soonest() (when time.Duration, t *Timer) {
+	h.trim()
 	if h.n == 0 {
 		return 0, nil
 	}
@@ -100,7 +105,6 @@ func (h *Heap) Due(now time.Duration) *Timer {
 	}
 	t.index = 0
 	h.pop()
-	h.trim()
 	return t
 }
 
