@@ -84,6 +84,7 @@ func (c *coro) fetch() { linesOf(c, coroLines) }
 func (c *coro) fetchStack() {
 	if c != nil {
 		fetch.Lines(c.g, gLines)
+		fetch.Lines(fibers.Slot(c.g), 1)
 		fetch.Lines(c.sp-stackBelow, stackLines)
 		linesOf(c.cur.Load(), callLines)
 	}

@@ -130,7 +130,8 @@ func (s *sched) stopAlarm() {
 //
 // Meanwhile the loop looks itself for who is due, each so many turns, instead of having the alarm put them into the mailbox.
 type rush struct {
-	on   bool // as timers.rush; the driver's, to read without the lock
+	on   bool               // as timers.rush; the driver's, to read without the lock
+	over []*timerheap.Timer // of pullDue
 	due  ready
 	turn uint
 }
@@ -194,19 +195,26 @@ func (s *sched) setRush(on bool) {
 	}
 }
 
-// pullDue takes tasks whose sleeps are over.
+// pullDue takes tasks whose sleeps are over. It takes all of them out of the heap before it looks at the first: their waits, which are in no cache
+// any more, are on the way then.
 func (s *sched) pullDue() {
 	ts := &s.timers
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	now := ts.now()
-	for range rushBatch {
+	r := &s.rush
+	for len(r.over) < rushBatch {
 		t := ts.sleeps.Due(now)
 		if t == nil {
-			return
+			break
 		}
-		if w := sleeper(t); w.end(w.seq(), woken) != idle {
-			s.rush.due.push(w.co)
-		}
+		r.over = append(r.over, t)
 	}
+	for i, t := range r.over {
+		if w := sleeper(t); w.end(w.seq(), woken) != idle {
+			r.due.push(w.co)
+		}
+		r.over[i] = nil
+	}
+	r.over = r.over[:0]
 }

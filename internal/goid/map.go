@@ -3,6 +3,7 @@ package goid
 import (
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // A Map holds a value for each goroutine that has registered itself. Loads take no lock, and neither do the goroutines that come
@@ -55,6 +56,17 @@ func (m *Map[V]) Load(k uintptr) *V {
 			return nil
 		}
 	}
+}
+
+// Slot returns where the value of goroutine k most likely stands: only to be fetched.
+//
+//go:nosplit
+func (m *Map[V]) Slot(k uintptr) uintptr {
+	t := m.table.Load()
+	if t == nil {
+		return 0
+	}
+	return uintptr(unsafe.Pointer(&t.slots[t.hash(k)&uintptr(len(t.slots)-1)]))
 }
 
 // Store registers the calling goroutine, whose identity k is, with v, which must not be nil.
