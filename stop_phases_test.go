@@ -679,6 +679,34 @@ func TestS4_ADeputysOwnFunctionWaitsForTheHolder(t *testing.T) {
 	}
 }
 
+// A deputy may also end because it is refused when it gets the place of a member that has ended.
+func TestS4_ADeputyIsRefusedWhenItGetsItsPlace(t *testing.T) {
+	l, pool := hop.NewLoop(nil), newPool(t, nil)
+	boom := errors.New("boom")
+	err := withGroup(t, bg, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+		fails := make(chan struct{})
+		hop.Go(ctx, pool, func(context.Context) (int, error) { <-fails; return 0, boom })
+		limiter := hop.NewLimiter(1)
+		holder := hop.Go(bg, hop.Goroutines, func(own context.Context) (int, error) {
+			limiter.Acquire(own)
+			hop.Go(ctx, l, mustNotRun(t)) // held back
+			return 0, limiter.Acquire(own)
+		})
+		untilWaiting(t, holder.Call())
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		close(fails)
+		var d *hop.DeadlockError
+		if err := waitErr(t, holder); !errors.As(err, &d) {
+			t.Errorf("error %v, want a deadlock", err)
+		}
+		return nil
+	})
+	wantIs(t, err, boom)
+	wantIs(t, err, hop.ErrStopped)
+}
+
 // A Shutdown of the parent cancels what is delayed in a child; the place of a member that ends by that is not kept until the parent's functions have
 // returned.
 func TestS26_AFunctionWaitsForAMemberThatWasHeldBackByACallOfAChild(t *testing.T) {

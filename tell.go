@@ -116,7 +116,7 @@ func (t *tells) follow(u *tells) {
 
 // tell is the second phase, all of it, also if a function ends the goroutine.
 func (t *tells) tell() {
-	if len(t.apart)+len(t.deputies)+len(t.feeds) > 0 {
+	if t.hasFirst() {
 		defer t.tellAll()
 		t.tellFirst()
 		return
@@ -133,33 +133,40 @@ func (t *tells) tellAll() {
 	}
 }
 
-// tellFirst does what comes before functions. Of these, only the Submit of a user's portal runs here.
+// hasFirst reports whether tellFirst has something to do.
+func (t *tells) hasFirst() bool { return len(t.apart)+len(t.deputies)+len(t.feeds) > 0 }
+
+// tellFirst does what comes before functions. Of these, only the Submit of a user's portal runs here. A member that is refused when it gets its place
+// ends, and is told of with the others.
 //
 //go:noinline
 func (t *tells) tellFirst() {
-	for _, u := range t.apart {
-		go u.tell()
-	}
-	defer t.feed()
-	each.Do(t.deputies, (*Call).deputyEnded)
-}
-
-// feed gives members that were held back the places that there are. One that is refused ends, and is told of with the others.
-func (t *tells) feed() {
 	defer func() {
-		if len(t.feeds) > 0 { // a Submit has ended the goroutine
-			t.feed()
+		if t.hasFirst() { // a Submit has ended the goroutine
+			t.tellFirst()
 		}
 	}()
-	for len(t.feeds) > 0 {
-		g := t.feeds[0]
-		t.feeds = t.feeds[1:]
-		g.feedFor(t)
+	for {
+		switch {
+		case len(t.apart) > 0:
+			go t.apart[0].tell()
+			t.apart = t.apart[1:]
+		case len(t.deputies) > 0:
+			c := t.deputies[0]
+			t.deputies = t.deputies[1:]
+			c.deputyEnded()
+		case len(t.feeds) > 0:
+			g := t.feeds[0]
+			t.feeds = t.feeds[1:]
+			g.feedFor(t)
+		default:
+			return
+		}
 	}
 }
 
 // more reports whether something is to be told yet.
-func (t *tells) more() bool { return t.n > 0 || len(t.feeds) > 0 }
+func (t *tells) more() bool { return t.n > 0 || t.hasFirst() }
 
 func (t telling) tell() {
 	if t.then != nil {
