@@ -365,7 +365,7 @@ var (
 	errGroupOver   = refuse(ErrClosed, "the group is over: its WithGroup has returned")
 )
 
-// left is told of a member's end. Functions of users are left to later, which is nil only where the member has succeeded.
+// left is told of a member's end. Functions of users are left to later, which is nil only where the member leaves nothing behind.
 func (g *Group) left(c *Call, n *linkNode, later *tells) {
 	turn.At(turn.Return, g)
 	if c.raw() == Succeeded && g.o.Limit == 0 {

@@ -133,7 +133,7 @@ func (c *Call) held() *heldCall {
 	return nil
 }
 
-// release gives back the place of a member that has ended. If later is not nil, it is left to it who gets the place.
+// release gives back the place of a member that has ended. It is left to later who gets the place.
 func (g *Group) release(c *Call, later *tells) {
 	h := c.held()
 	if g.o.Limit == 0 || h == nil {
@@ -145,11 +145,9 @@ func (g *Group) release(c *Call, later *tells) {
 			p.give()
 		}
 	}
+	held := len(g.limiting.queue) > 0
 	g.mu.Unlock()
-	switch {
-	case later == nil:
-		g.feed()
-	case len(later.feeds) == 0 || later.feeds[len(later.feeds)-1] != g:
+	if n := len(later.feeds); held && (n == 0 || later.feeds[n-1] != g) {
 		later.feeds = append(later.feeds, g)
 	}
 }

@@ -212,7 +212,7 @@ func (c *Call) memberOf(g *Group) bool {
 func (n *linkNode) leave(later *tells) {
 	switch {
 	case n == nil:
-	case n.more != nil, later == nil && n.c.raw() != Succeeded:
+	case n.more != nil, later == nil && n.leavesBehind():
 		n.leaveEach(later)
 	case n.group != nil:
 		n.group.left(n.c, n, later)
@@ -225,7 +225,7 @@ func (n *linkNode) leave(later *tells) {
 //
 //go:noinline
 func (n *linkNode) leaveEach(later *tells) {
-	if later == nil && n.c.raw() != Succeeded {
+	if later == nil && n.leavesBehind() {
 		var own tells
 		defer own.tell()
 		later = &own
@@ -238,6 +238,16 @@ func (n *linkNode) leaveEach(later *tells) {
 	} else {
 		n.leaveTracker()
 	}
+}
+
+// leavesBehind reports whether the end of the call, which has ended, may end others, or gives them a place.
+func (n *linkNode) leavesBehind() bool {
+	for ; n != nil; n = n.more {
+		if n.group != nil && (n.c.raw() != Succeeded || n.group.o.Limit > 0) {
+			return true
+		}
+	}
+	return false
 }
 
 //go:noinline

@@ -795,6 +795,50 @@ func TestS34_TheFunctionOfARefusedMemberWaitsForOneThatIsHeldBack(t *testing.T) 
 	})
 }
 
+// It may wait for the group, which the member that has given its place has left.
+func TestS34_TheFunctionOfARefusedMemberWaitsForTheGroup(t *testing.T) {
+	l, pool := hop.NewLoop(nil), newPool(t, nil)
+	ends := make(chan struct{})
+	got := make(chan error, 1)
+	var group *hop.Pending[int]
+	made := make(chan struct{})
+	group = hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		return 0, hop.WithGroup(ctx, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			hop.Go(ctx, pool, func(context.Context) (int, error) { <-ends; return 0, nil })
+			<-made
+			hop.Go(ctx, l, mustNotRun(t)).OnDone(func() { got <- waitErr(t, group) })
+			return nil
+		})
+	})
+	close(made)
+	untilWaiting(t, group.Call())
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	close(ends)
+	wantIs(t, recv(t, "the group", got), hop.ErrStopped)
+}
+
+// Or for a member of a group further in, whose place the same member has given back.
+func TestS34_TheFunctionOfARefusedMemberWaitsForOneOfAnInnerGroup(t *testing.T) {
+	l, pool := hop.NewLoop(nil), newPool(t, nil)
+	one := &hop.GroupOptions{Limit: 1, KeepGoing: true}
+	err := withGroup(t, bg, one, func(outer context.Context) error {
+		return hop.WithGroup(outer, one, func(ctx context.Context) error {
+			ends := make(chan struct{})
+			hop.Go(ctx, pool, func(context.Context) (int, error) { <-ends; return 0, nil })
+			refused := hop.Go(outer, l, mustNotRun(t))
+			got := endWaitsFor(refused, hop.Go(ctx, pool, value(1)))
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			close(ends)
+			return recv(t, "the other", got)
+		})
+	})
+	wantIs(t, err, hop.ErrStopped)
+}
+
 // A member that was held back, and that its portal runs at once, may wait for functions that are still to run.
 func TestS34_AMemberThatWasHeldBackWaitsForAFunctionOfACancelledCall(t *testing.T) {
 	l := hop.NewLoop(nil)
