@@ -113,6 +113,9 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	if r := x.rare.Load(); r != nil {
 		asks, r.onCancel = r.onCancel, nil
 	}
+	// Deferred, since to wake who waits may call a host's Post, which is a user's, and may end the goroutine.
+	defer kids.askAll(c, later)
+	defer c.endWait()
 	switch {
 	case state < Running && len(asks) == 0 && !(bug.CancelWaitsTurn && state == Queued):
 		c.impl().release()
@@ -127,8 +130,6 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	if len(asks) > 0 {
 		later.then(func() { each.Do(asks, func(ask func(error)) { c.guard(func() { ask(cause) }) }) })
 	}
-	c.endWait()
-	kids.askAll(c, later)
 	return true
 }
 

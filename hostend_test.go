@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gohop/hop"
 )
@@ -99,6 +100,34 @@ func TestS39_AHostWhosePostEndsTheGoroutineHasFailed(t *testing.T) {
 		guest.Post(func() { t.Error("it ran") })
 	}()
 	recv(t, "the sender's end", sent)
+	recv(t, "the guest's end", guest.Stopped())
+}
+
+// A cancel that wakes a task of such a guest reaches what was made under its call all the same.
+func TestS39_AHostWhosePostEndsTheGoroutineThatCancels(t *testing.T) {
+	host := endsSenders{make(directHost, 100), new(atomic.Bool)}
+	go host.serve()
+	defer close(host.directHost)
+	guest, pool := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()}), newPool(t, nil)
+	underEnded := make(chan struct{})
+	p := hop.Go(bg, guest, func(ctx context.Context) (int, error) {
+		started := make(chan struct{})
+		hop.Go(ctx, pool, suspends(started)).OnDone(func() { close(underEnded) })
+		<-started
+		return 0, hop.Sleep(ctx, time.Hour)
+	})
+	untilWaiting(t, p.Call())
+	idle := make(chan struct{})
+	host.directHost <- func() { close(idle) } // the tick has ended
+	recv(t, "the host", idle)
+	host.now.Store(true)
+	cancelled := make(chan struct{})
+	go func() {
+		defer close(cancelled)
+		p.Cancel(nil)
+	}()
+	recv(t, "the end of who cancels", cancelled)
+	recv(t, "the end of what was made under the call", underEnded)
 	recv(t, "the guest's end", guest.Stopped())
 }
 
