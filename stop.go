@@ -68,6 +68,7 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 
 func (l *Loop) shutdown(ctx context.Context) error {
 	l.beginStop(graceful)
+	l.closeHere(false) // a function of a call that it has cancelled may have called Close
 	err := l.awaitEnd(ctx)
 	if err == errNeeded {
 		return refuse(ErrDeadlock, "Shutdown of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
@@ -100,13 +101,18 @@ func (l *Loop) Close() error {
 
 func (l *Loop) close() error {
 	l.beginStop(hard)
-	if l.o.Manual && (!neededBy(self(), l.runs) || !l.drivenHere()) {
-		l.closeUndriven(true)
-	}
+	l.closeHere(true)
 	if err := l.awaitEnd(context.Background()); err != errNeeded {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
+}
+
+// closeHere is closeUndriven where a task of a Manual loop may wait for the caller.
+func (l *Loop) closeHere(waits bool) {
+	if l.o.Manual && (!neededBy(self(), l.runs) || !l.drivenHere()) {
+		l.closeUndriven(waits)
+	}
 }
 
 // drivenHere reports whether the end of the loop, a Manual one, would run on the calling goroutine: it was the last to drive it.

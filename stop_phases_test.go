@@ -1031,3 +1031,21 @@ func TestS25_AManualLoopIsClosedByAFunctionOfOneOfItsCalls(t *testing.T) {
 		})
 	}
 }
+
+// So it does where the stop is a Shutdown, which nobody would drive to its end: the Close has asked for that.
+func TestS25_AManualLoopThatIsShutDownIsClosedByAFunctionOfOneOfItsCalls(t *testing.T) {
+	for name, driven := range map[string]bool{"driven before": true, "never driven": false} {
+		t.Run(name, func(t *testing.T) {
+			l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+			if driven {
+				l.Run(over())
+			}
+			hop.After(bg, time.Hour, l, mustNotRun(t)).OnDone(func() { wantIs(t, l.Close(), hop.ErrDeadlock) })
+			within(t, patience, "Shutdown", func() {
+				if err := l.Shutdown(bg); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
