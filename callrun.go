@@ -323,7 +323,7 @@ func (c *Call) endMore(x *callMore, end *callEnd) {
 //go:noinline
 func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
 	if end.kids {
-		defer c.passKids()
+		defer c.passKids(later)
 	}
 	u := end.unlooked
 	if later != nil {

@@ -57,6 +57,40 @@ func TestAContextIsDerivedWhileItsParentEnds(t *testing.T) {
 	upper.Wait(bg)
 }
 
+// The call that a Waiter waits for ends, and passes on whom it would tell, when it has just adopted one that has ended and that tells nobody.
+func TestACallEndsWhileItAdoptsOneThatHasEnded(t *testing.T) {
+	bg := context.Background()
+	l := NewLoop(nil)
+	defer l.Close()
+	low := Go(bg, l, func(context.Context) (int, error) { return 0, nil })
+	low.Wait(bg)
+	if low.Call().x.Load() != nil {
+		t.Error("it may tell somebody")
+	}
+	upper := Go(bg, Goroutines, func(ctx context.Context) (int, error) {
+		ends := make(chan struct{})
+		awaited := Go(ctx, l, func(context.Context) (int, error) { <-ends; return 0, nil })
+		k := &kid{call: low.Call(), adopted: true} // as adopt does
+		if !awaited.Call().addKid(k) {
+			t.Error("the call has ended")
+		}
+		close(ends)
+		Do(bg, l, func(context.Context) (int, error) { return 0, nil }) // it has passed on
+		if k.up.Load() != CurrentCall(ctx) || !k.drop() {
+			t.Error("the entry was not passed on")
+		}
+		told := make(chan struct{})
+		go low.Call().OnDone(func() { close(told) })
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Error("its lock was not released")
+		}
+		return 0, nil
+	})
+	upper.Wait(bg)
+}
+
 // endsWhenAsked is a context that, when it is asked for the last time, ends, and all are told, before its answer, that it has not, arrives.
 type endsWhenAsked struct {
 	context.Context

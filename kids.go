@@ -77,6 +77,16 @@ func (k *kid) askAll(up *Call, later *tells) {
 	}
 }
 
+// tellAll is askAll; if later is nil, the functions run here.
+func (k *kid) tellAll(up *Call, later *tells) {
+	if later == nil {
+		var own tells
+		defer own.tell()
+		later = &own
+	}
+	k.askAll(up, later)
+}
+
 // ask is askAll of one. f is no function of a user's: see AfterFunc.
 func (k *kid) ask(up *Call, later *tells) {
 	switch {
@@ -153,13 +163,13 @@ var passing = new(Call)
 // with their own context, would all be kept by the last.
 //
 // One lock is held at a time, and nobody waits for another who passes: where each of a long chain ends, all would. A call whose own entry is on its
-// way leaves it to who passes that, and looks after those it has passed whether they have ended.
-func (c *Call) passKids() {
+// way leaves it to who passes that, and looks after those it has passed whether they have ended. If later is not nil, functions of users are left to it.
+func (c *Call) passKids(later *tells) {
 	for todo := []*Call{c}; len(todo) > 0; {
 		last := len(todo) - 1
 		c := todo[last]
 		todo = todo[:last]
-		for _, kid := range c.passOnce() {
+		for _, kid := range c.passOnce(later) {
 			if kid.done() {
 				todo = append(todo, kid)
 			}
@@ -167,8 +177,8 @@ func (c *Call) passKids() {
 	}
 }
 
-// passOnce passes the kids of c, and returns the calls that are among them.
-func (c *Call) passOnce() (calls []*Call) {
+// passOnce passes the kids of c, and returns the calls that are among them; see addTo.
+func (c *Call) passOnce(later *tells) (calls []*Call) {
 	x := c.x.Load()
 	for {
 		c.mu.Lock()
@@ -185,9 +195,7 @@ func (c *Call) passOnce() (calls []*Call) {
 		if up == nil {
 			kids := x.kids.take(nil)
 			c.mu.Unlock()
-			var later tells
-			defer later.tell()
-			kids.askAll(c, &later) // c was told
+			kids.tellAll(c, later) // c was told
 			return nil
 		}
 		kids := x.kids.take(passing)
@@ -212,12 +220,12 @@ func (c *Call) passOnce() (calls []*Call) {
 	}
 }
 
-// addTo adds all of the chain to the list of c, whose mu is held, and returns the calls among them.
+// addTo adds all of the chain to the list of c, whose mu is held, and returns the calls among them that are hooked by their entries.
 func (k *kid) addTo(c *Call) (calls []*Call) {
 	list := &c.x.Load().kids
 	for k != nil {
 		next := k.next
-		if k.call != nil {
+		if k.call != nil && !k.adopted {
 			calls = append(calls, k.call)
 		}
 		list.add(k)
