@@ -109,14 +109,16 @@ func (p *groupPlace) give() {
 	}
 }
 
-// giveUp gives back the places of a call that its portal has refused.
+// giveUp gives back the places of a call that its portal has refused: all of them, before a function of a user's runs.
 func (h *heldCall) giveUp() {
+	var later tells
+	defer later.tell()
 	for i := range h.places {
 		p := &h.places[i]
 		p.g.mu.Lock()
 		p.give()
 		p.g.mu.Unlock()
-		p.g.feed()
+		later.feeds = append(later.feeds, p.g)
 	}
 }
 

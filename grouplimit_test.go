@@ -558,6 +558,41 @@ func TestS34_WhatIsHeldBackGetsThePlaceOfAMemberThatIsRefused(t *testing.T) {
 	gate.open()
 }
 
+// It gives back its places in all groups, also if a function of one that is refused when it gets the first of them ends the goroutine.
+func TestS34_ARefusedMemberGivesBackItsPlacesInAllGroups(t *testing.T) {
+	pool, l := newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: 1}), hop.NewLoop(nil)
+	gate := occupy(t, pool)
+	own := tellsNobody{bg, new(atomic.Bool)}
+	withGroup(t, bg, &hop.GroupOptions{Limit: 2, KeepGoing: true}, func(outer context.Context) error {
+		hop.WithGroup(outer, &hop.GroupOptions{Limit: 1, KeepGoing: true}, func(ctx context.Context) error {
+			hop.Go(own, pool, mustNotRun(t)).OnDone(func() {
+				hop.Go(bg, pool, value(1)) // takes the room
+				hop.Go(ctx, l, mustNotRun(t)).OnDone(runtime.Goexit)
+			})
+			closeAll(t, "the loop", l.Close)
+			own.over.Store(true)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				hop.Go(ctx, pool, mustNotRun(t))
+				t.Error("Go has returned")
+			}()
+			<-ended
+			return nil
+		})
+		var started [2]chan struct{}
+		for i := range started {
+			started[i] = make(chan struct{})
+			hop.Go(outer, hop.Goroutines, func(context.Context) (int, error) { close(started[i]); <-started[1-i]; return 0, nil })
+		}
+		for _, started := range started {
+			recv(t, "the start", started)
+		}
+		return nil
+	})
+	gate.open()
+}
+
 // What ends because a full place looks may end the goroutine that submits: the call that it was about is not lost.
 func TestS34_AGoexitOfWhatEndsInASubmit(t *testing.T) {
 	for name, on := range map[string]hop.Portal{
