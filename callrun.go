@@ -322,6 +322,10 @@ func (c *Call) endMore(x *callMore, end *callEnd) {
 //
 //go:noinline
 func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
+	if later == nil && sets.leavesBehind() {
+		c.endAmong(sets, end)
+		return
+	}
 	if end.kids {
 		defer c.passKids(later)
 	}
@@ -330,11 +334,13 @@ func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
 		if c.has(flagDelayed) {
 			c.dropTimer()
 		}
+		defer func() { // also if a host's Post, which is a user's, ends the goroutine where another member is woken
+			later.ended(c, end.fs, end.last, end.h)
+			if u != nil {
+				later.then(func() { u.keep(c.failure()) })
+			}
+		}()
 		sets.leave(later)
-		later.ended(c, end.fs, end.last, end.h)
-		if u != nil {
-			later.then(func() { u.keep(c.failure()) })
-		}
 		return
 	}
 	if c.has(flagUnder) {
@@ -354,6 +360,15 @@ func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
 	} else {
 		sets.leave(nil)
 	}
+}
+
+// endAmong is endWith where others may end with the call: who watches it is not kept waiting by their functions.
+//
+//go:noinline
+func (c *Call) endAmong(sets *linkNode, end *callEnd) {
+	var own tells
+	defer own.tell()
+	c.endWith(sets, end, &own)
 }
 
 // tell tells the groups of the call that it has ended, then the functions fs of OnDone, and last who watches it; each also if a function

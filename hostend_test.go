@@ -4,6 +4,7 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -129,6 +130,36 @@ func TestS39_AHostWhosePostEndsTheGoroutineThatCancels(t *testing.T) {
 	recv(t, "the end of who cancels", cancelled)
 	recv(t, "the end of what was made under the call", underEnded)
 	recv(t, "the guest's end", guest.Stopped())
+}
+
+// The end of a member that wakes a task of such a guest is told all the same.
+func TestS39_AHostWhosePostEndsTheGoroutineThatEndsAMember(t *testing.T) {
+	for name, end := range map[string]func(*hop.Promise[int]) bool{
+		"Reject": func(p *hop.Promise[int]) bool { return p.Reject(errors.New("boom")) },
+		"Cancel": func(p *hop.Promise[int]) bool { return p.Pending().Cancel(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := endsSenders{make(directHost, 100), new(atomic.Bool)}
+			go host.serve()
+			defer close(host.directHost)
+			guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+			withGroup(t, bg, &hop.GroupOptions{CancelOnCancelled: true}, func(ctx context.Context) error {
+				other := hop.Go(ctx, guest, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+				untilWaiting(t, other.Call())
+				idle := make(chan struct{})
+				host.directHost <- func() { close(idle) } // the tick has ended
+				recv(t, "the host", idle)
+				p := hop.NewPromise[int](ctx)
+				told := make(chan struct{})
+				p.Pending().OnDone(func() { close(told) })
+				host.now.Store(true)
+				go end(p)
+				recv(t, "its end", told)
+				return nil
+			})
+			recv(t, "the guest's end", guest.Stopped())
+		})
+	}
 }
 
 // On the host's own goroutine a guest that has stopped runs nothing inline, also a guest of a guest.

@@ -917,6 +917,27 @@ func TestS34_AMembersFunctionWaitsForTheGroupOfTheOneThatFails(t *testing.T) {
 	}
 }
 
+// A stream of ends is told of a member that fails before the functions of those run that are cancelled because of it.
+func TestS34_AMembersFunctionWaitsForWhoStreamsTheEndOfTheOneThatFails(t *testing.T) {
+	l := newLoop(t, nil)
+	boom := errors.New("boom")
+	err := withGroup(t, bg, nil, func(ctx context.Context) error {
+		fails, stays := hop.NewPromise[int](ctx), hop.NewPromise[int](bg)
+		member := hop.After(ctx, time.Hour, l, mustNotRun(t))
+		streams := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+			for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{fails.Pending(), stays.Pending()})) {
+				break
+			}
+			return 0, nil
+		})
+		untilWaiting(t, streams.Call())
+		got := endWaitsFor(member, streams)
+		fails.Reject(boom)
+		return recv(t, "the stream", got)
+	})
+	wantIs(t, err, boom)
+}
+
 // A stop that cancels the rest, as the ctx of Shutdown has ended, keeps that order, too: also where the loop has already stopped those below it.
 func TestS25_ShutdownFunctionsComeAfterTheFunctionsOfWhatTheEndOfItsContextCancels(t *testing.T) {
 	for _, where := range []string{"loop", "child", "Manual child"} {
