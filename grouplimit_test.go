@@ -580,9 +580,8 @@ func TestS34_ARefusedMemberGivesBackItsPlacesInAllGroups(t *testing.T) {
 			<-ended
 			return nil
 		})
-		var started [2]chan struct{}
+		started := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 		for i := range started {
-			started[i] = make(chan struct{})
 			hop.Go(outer, hop.Goroutines, func(context.Context) (int, error) { close(started[i]); <-started[1-i]; return 0, nil })
 		}
 		for _, started := range started {
