@@ -111,7 +111,11 @@ func TestACallIsReadyAfterItsGroupsWereTold(t *testing.T) {
 				s := newStream()
 				s.add(p.Pending())
 				s.add(newPromise().Pending())
-				go p.Reject(errors.New("failed"))
+				rejected := make(chan struct{})
+				go func() {
+					defer close(rejected)
+					p.Reject(errors.New("failed"))
+				}()
 				if err := s.sleep(context.Background()); err != nil {
 					return err
 				}
@@ -122,6 +126,7 @@ func TestACallIsReadyAfterItsGroupsWereTold(t *testing.T) {
 					}
 				}
 				s.leave(context.Background(), true)
+				<-rejected // the functions of its group's other members take longer
 				return nil
 			})
 		})
