@@ -131,6 +131,20 @@ func TestAllocations(t *testing.T) {
 		"Sleep":       {0, func(ctx context.Context) { hop.Sleep(ctx, 0) }},
 		"Go and Wait": {1, func(ctx context.Context) { hop.Go(ctx, l, one).Wait(ctx) }},
 		"Do inline":   {1, func(ctx context.Context) { hop.Do(ctx, l, one) }},
+		"Cancel":      {3, func(ctx context.Context) { hop.After(bg, time.Hour, l, one).Cancel(nil) }},
+		"Cancel of what has a function": {5, func(ctx context.Context) {
+			p := hop.After(bg, time.Hour, l, one)
+			p.OnDone(f)
+			p.Cancel(nil)
+		}},
+		"Cancel of what has one below": {8, func(ctx context.Context) {
+			p := hop.NewPromise[int](bg)
+			hop.After(p.Pending().Call().Context(), time.Hour, l, one).OnDone(f)
+			p.Pending().Cancel(nil)
+		}},
+		"Group": {11, func(ctx context.Context) {
+			hop.WithGroup(bg, nil, func(ctx context.Context) error { hop.Go(ctx, hop.Inline, one); return nil })
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got float64
