@@ -9,7 +9,6 @@ import (
 	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/inside"
-	"github.com/gohop/hop/internal/thread"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -218,46 +217,6 @@ func (l *Loop) askDelayed(later *tells) {
 	own.cancel(l.s.delayedCalls(), ErrStopped)
 }
 
-// closeUndrivenBelow closes the Manual ones of those below that nobody drives, once they have been told to stop: a Shutdown has waited for
-// who would drive them.
-func (l *Loop) closeUndrivenBelow(below []*Loop) {
-	if !slices.ContainsFunc(below, func(b *Loop) bool { return b.o.Manual }) {
-		return
-	}
-	l.ending.Add(1)
-	go func() {
-		defer l.end()
-		each.Do(below, func(b *Loop) {
-			if b.o.Manual {
-				b.beginStop(hard)
-				b.closeUndriven(true)
-			}
-		})
-	}()
-}
-
-// stopBelow stops the children and guests, and tells the loop. Functions of users are left over from the beginning of the stop.
-func (l *Loop) stopBelow(below []*Loop, to stopLevel, left *tells) {
-	turn.At(turn.Stop, l)
-	defer l.stoppers.enter()()
-	// Deferred, since functions of users run in the stops, and may end the goroutine.
-	defer func() {
-		l.mu.Lock()
-		l.below = true
-		l.mu.Unlock()
-		l.s.send(posted(func() {}), internal)
-		l.end()
-	}()
-	defer each.Do(below, func(b *Loop) {
-		if b.o.Manual {
-			b.closeUndriven(true)
-		}
-		b.ended.Wait(context.Background())
-	})
-	defer left.tell()
-	each.Do(below, func(b *Loop) { b.askToStop(to, left) })
-}
-
 // cancelAll cancels every call of the loop: those that can be reached from here at once, whatever the loop does, and the
 // suspended ones on the loop. A task that is about to wait, and then does not, or that is resumed before stopWaits, cancels
 // its own when it sees cutting: it is set before the look at the tasks here, and seen after the task's wait has ended, so one of the two finds them.
@@ -351,61 +310,6 @@ func (l *Loop) unfinished() int {
 	return n
 }
 
-// step is called on the loop when there is nothing to run. It brings a stop one step further; true: look again.
-func (l *Loop) step() bool {
-	if !l.stops.Load() {
-		return false
-	}
-	l.mu.Lock()
-	stop, below := l.stop, l.below && l.telling == 0
-	l.mu.Unlock()
-	if stop == running || !below || l.s.tasks > 0 || l.s.over {
-		return false
-	}
-	if l.hook != nil && !l.hook.done() {
-		return false
-	}
-	l.hook = nil
-	l.mu.Lock()
-	var f func(context.Context) error
-	if len(l.hooks) > 0 {
-		f, l.hooks = l.hooks[0], l.hooks[1:]
-	}
-	l.mu.Unlock()
-	if f != nil {
-		l.runHook("shutdown function", f)
-		return true
-	}
-	if l.locals.any() {
-		l.runHook("closing of locals", l.locals.close)
-		return true
-	}
-	if !l.s.box.Seal(dead) {
-		return true // something came meanwhile; it may yet wait
-	}
-	l.mu.Lock()
-	l.stop = finished
-	l.hooks = nil
-	l.mu.Unlock()
-	l.s.over = true
-	return false
-}
-
-// runHook runs f on the loop as a call.
-func (l *Loop) runHook(what string, f func(context.Context) error) {
-	p := New(context.Background(), func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }, Name(what))
-	c := &p.c
-	c.set(flagLooked | flagHook)
-	c.accept(l, nil)
-	c.OnDone(func() {
-		if err := c.failure(); err != nil {
-			l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", err)
-		}
-	})
-	l.hook = c
-	l.s.send(c, internal)
-}
-
 // stoppers are the goroutines that begin the stop of a place: functions of users run there, and a wait for its end would keep it from going on.
 type stoppers struct {
 	mu turn.Mutex
@@ -429,83 +333,6 @@ func (s *stoppers) here() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.gs) > 0 && slices.Contains(s.gs, goid.Self())
-}
-
-// gone ends the stop: nothing of the loop is left.
-func (l *Loop) gone() {
-	turn.At(turn.Stop, l)
-	if l.s.stall != nil {
-		l.s.stall.stop()
-	}
-	l.s.stopAlarm()
-	removeLoop(l)
-	if p := l.parent; p != nil {
-		p.dropBelow(l)
-	}
-	if h, ok := l.o.Host.(*Loop); ok {
-		h.dropBelow(l)
-	}
-	l.end()
-}
-
-// end says that the loop has ended, when its driver is gone and stopBelow has returned: nothing of the loop uses its host after that.
-func (l *Loop) end() {
-	if l.ending.Add(-1) < 0 {
-		l.ended.Set()
-	}
-}
-
-func (l *Loop) dropBelow(b *Loop) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.children = slices.DeleteFunc(l.children, func(x *Loop) bool { return x == b })
-	l.guests = slices.DeleteFunc(l.guests, func(x *Loop) bool { return x == b })
-}
-
-// closeUndriven brings a Manual loop that is being closed and that nobody drives to its end. Suspended tasks can be resumed
-// only by their driver: if that is not the calling goroutine, their calls end all the same, and the log says that
-// their stacks are left. waits: the caller waits for the end anyway.
-func (l *Loop) closeUndriven(waits bool) {
-	l.mu.Lock()
-	if l.driving || l.ended.IsSet() || l.stop != hard || l.stoppers.here() { // a function of a call that a stop cancels keeps that from its end
-		l.mu.Unlock()
-		return
-	}
-	g := goid.Number()
-	heldThreads.release(g)
-	if l.driver != 0 && (l.driver != g || !l.o.Thread && heldThreads.by(g)) {
-		l.driving = true
-		driver := l.driver
-		if l.locked {
-			l.locked = false
-			heldThreads.end(driver)
-		}
-		l.mu.Unlock()
-		why := "was away"
-		if driver == g {
-			why = "could not drive it, as another loop keeps its thread locked"
-		}
-		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, %s", l, driver, why))
-		return
-	}
-	mine := l.driver != 0 || waits && l.last == g // what belongs to its goroutine, a Local, is closed there
-	l.driving = true
-	l.run++
-	l.s.halt.Store(false)
-	l.s.over = false
-	l.mu.Unlock()
-	switch {
-	case mine: // with a thread that is still locked, if it was
-		l.lockThread()
-		l.s.driver.Store(self())
-		l.drive()
-		l.s.driver.Store(nil)
-		l.unlockThread()
-	case l.o.Thread:
-		thread.Go(l.drive)
-	default:
-		go l.drive() // a goroutine of its own: the caller may be a task
-	}
 }
 
 // mayStillSubmit returns the call for which a stopping loop accepts c: one of the loop, or of a loop below it, that is not
