@@ -2,6 +2,8 @@
 
 package tcl
 
+import "unsafe"
+
 // How Tk's event loop is a host.
 //
 //	any goroutine                    Tk's thread
@@ -11,7 +13,7 @@ package tcl
 // The posted functions run after Tcl_DoOneEvent has returned, rather than inside it, in the event's own function. So they run below no C
 // function, ever, which is what hop asks for when it says "at one depth": a task that it had started inside a C function could be resumed only
 // inside one. And that may be one more or less: Tk runs its event loop inside itself, for a message box, "vwait" or
-// "update". What is posted meanwhile has its turn when that has returned.
+// "update". What is posted meanwhile has its turn when that has returned; its event may have passed inside, and then it needs another.
 
 // Post has f run on Tk's thread, by Run. It may be called on any goroutine, returns at once and calls nothing but Tcl. The error is
 // ErrStopped.
@@ -28,10 +30,11 @@ func (in *Interp) Post(f func()) error {
 	return nil
 }
 
-// wake lets Tcl_DoOneEvent return, now or when it is called next. Tcl frees the event, so Tcl must have allocated it.
+// wake lets Tcl_DoOneEvent return, now or when it is called next. Tcl frees the event, so Tcl must have allocated it. It needs mu.
 func (in *Interp) wake() {
-	e := in.lib.alloc(16)
-	*e = event{proc: passEvent()}
+	in.events++
+	e := in.lib.alloc(uint32(unsafe.Sizeof(event{})))
+	*e = event{proc: passEvent(), to: in.number}
 	in.lib.threadQueueEvent(in.thread, e, queueTail)
 	in.lib.threadAlert(in.thread)
 }
@@ -53,6 +56,11 @@ func (in *Interp) Run() error {
 		if stopped {
 			return nil
 		}
+		in.mu.Lock()
+		if (len(in.posted) > 0 || in.stopped) && in.events == 0 {
+			in.wake()
+		}
+		in.mu.Unlock()
 	}
 }
 

@@ -29,8 +29,10 @@ type Interp struct {
 	interp uintptr
 	thread uintptr
 
+	number  uintptr
 	mu      sync.Mutex
 	posted  []func() // to run after the event that is on its way
+	events  int      // how many are
 	stopped bool
 }
 
@@ -43,6 +45,10 @@ func New(display string) (*Interp, error) {
 	}
 	lib.findExecutable(os.Args[0])
 	in := &Interp{lib: lib, interp: lib.createInterp(), thread: lib.getCurrentThread()}
+	interps.Lock()
+	in.number = uintptr(len(interps.list))
+	interps.list = append(interps.list, in)
+	interps.Unlock()
 	if lib.init(in.interp) != ok {
 		err := in.result()
 		lib.deleteInterp(in.interp)
@@ -147,6 +153,12 @@ var commands struct {
 	list []command
 }
 
+// interps are all interpreters, by their number.
+var interps struct {
+	sync.Mutex
+	list []*Interp
+}
+
 type command struct {
 	in *Interp
 	f  func(args []string) error
@@ -171,6 +183,14 @@ var (
 		})
 	})
 	passEvent = sync.OnceValue(func() uintptr {
-		return purego.NewCallback(func(*event, int32) int { return eventIsDone })
+		return purego.NewCallback(func(e *event, _ int32) int {
+			interps.Lock()
+			in := interps.list[e.to]
+			interps.Unlock()
+			in.mu.Lock()
+			in.events--
+			in.mu.Unlock()
+			return eventIsDone
+		})
 	})
 )

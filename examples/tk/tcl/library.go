@@ -42,6 +42,7 @@ type library struct {
 type event struct {
 	proc uintptr
 	_    uintptr // the next one: Tcl's
+	to   uintptr // the number of the interpreter
 }
 
 const (

@@ -243,6 +243,27 @@ func TestEventLoopInsideItself(t *testing.T) {
 	}
 }
 
+// TestPostWhoseEventPassesInside posts while a posted function runs, which then has Tk handle all events that there are: what lets Tk's event loop return
+// for the second is gone when the first has returned.
+func TestPostWhoseEventPassesInside(t *testing.T) {
+	for range 20 {
+		inside, after := make(chan error, 1), make(chan struct{})
+		tk.Post(func() {
+			tk.Post(func() { close(after) })
+			_, err := tk.Script("update")
+			inside <- err
+		})
+		if err := <-inside; err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-after:
+		case <-time.After(10 * time.Second):
+			t.Fatal("what was posted meanwhile has no turn")
+		}
+	}
+}
+
 // TestCommandsCannotWait waits where nothing can: in functions that Tk calls. They may start calls.
 func TestCommandsCannotWait(t *testing.T) {
 	l := newLoop(t)
