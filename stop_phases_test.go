@@ -877,10 +877,10 @@ func TestS34_AMembersFunctionWaitsForTheGroupOfTheOneThatFails(t *testing.T) {
 	} {
 		for _, nested := range []bool{false, true} {
 			for _, limit := range []int{0, 1} {
+				if nested && name == "it is added" {
+					continue // to the inner group alone
+				}
 				t.Run(name, func(t *testing.T) {
-					if nested && name == "it is added" {
-						t.Skip("it is no member of the outer group")
-					}
 					l, pool := newLoop(t, nil), newPool(t, nil)
 					groups := make(chan *hop.Group, 1)
 					fails := make(chan *hop.Promise[int], 1)

@@ -85,10 +85,11 @@ func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done
 }
 
 // waitAll waits for one call after the other. That needs no registration with all of them, and each wait is an edge of
-// hop's wait graph. From the last to the first, since the last one often ends last: then one wait does for all.
+// hop's wait graph. From the last to the first, since the last one often ends last: then one wait does for all. Those that cannot end while it waits,
+// since this is their host's goroutine, it leaves out.
 func waitAll[T any](ctx context.Context, calls []*hop.Pending[T]) {
 	for i := len(calls) - 1; i >= 0; i-- {
-		if !waitOne(ctx, calls[i]) {
+		if p := calls[i]; !inside.NeedsCaller(p.Call()) && !waitOne(ctx, p) {
 			return
 		}
 	}
