@@ -207,8 +207,7 @@ func (g *Group) feedFor(later *tells) {
 // its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held. Nor does it keep up what
 // is to be told later, which the member may wait for too.
 func (g *Group) submit(h *heldCall, later *tells) bool {
-	switch h.on.(type) {
-	case *Loop, *Pool, *Waiter, goroutines:
+	if isOwn(h.on) {
 		h.c.submitAlone(h.on, later)
 		return true
 	}
@@ -275,8 +274,7 @@ func (g *Group) nextHeld() *heldCall {
 func (c *Call) submitAlone(on Portal, later *tells) {
 	defer func() { recover() }()
 	submit := on.Submit
-	switch on.(type) {
-	case *Loop, *Pool, *Waiter, goroutines:
+	if isOwn(on) {
 		submit = func(c *Call) error {
 			if err := on.Submit(c); err != nil {
 				defer asking.enter()()

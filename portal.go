@@ -158,23 +158,27 @@ func (c *Call) submitDue(on Portal) {
 
 // submitTo hands the call to the portal. A refusal ends it.
 func (c *Call) submitTo(on Portal) {
-	switch on := on.(type) {
+	plain := false
+	switch p := on.(type) {
 	case *Loop:
-		if on == nil || on.o.QueueLimit == 0 && !c.has(flagHeld) {
-			if err := on.Submit(c); err != nil {
-				c.Fail(err)
-			}
-			return
-		}
+		plain = p == nil || p.o.QueueLimit == 0
 	case *Pool:
-		if on == nil || on.o.QueueLimit == 0 && !c.has(flagHeld) {
-			if err := on.Submit(c); err != nil {
-				c.Fail(err)
-			}
-			return
-		}
+		plain = p == nil || p.o.QueueLimit == 0
 	}
-	c.submitBy(on, on.Submit)
+	if !plain || c.has(flagHeld) {
+		c.submitBy(on, on.Submit)
+	} else if err := on.Submit(c); err != nil {
+		c.Fail(err)
+	}
+}
+
+// isOwn reports whether on is one of hop's portals that run a call elsewhere, or later, and not inside of Submit.
+func isOwn(on Portal) bool {
+	switch on.(type) {
+	case *Loop, *Pool, *Waiter, goroutines:
+		return true
+	}
+	return false
 }
 
 // submitBy is submitTo where functions of users may run in submit, that of on: the portal is a user's, a full queue looks whose context is over, or the place
@@ -251,18 +255,12 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 			return err
 		}
 	}
-	pumps := fb == nil || fb.s == nil
-	switch on.(type) {
-	case *Loop, *Pool, *Waiter, goroutines:
-	case inline:
-		pumps = false // it runs here, so nobody waits yet
-	default:
-		if pumps {
-			c.rare().pumper = goid.Self() // it may run here
-		}
-	}
+	pumps := (fb == nil || fb.s == nil) && on != Inline // which runs it here, so nobody waits yet
 	if pumps {
 		c.set(flagPumped)
+		if !isOwn(on) {
+			c.rare().pumper = goid.Self() // it may run here
+		}
 	}
 	c.submit(on)
 	var err error
