@@ -85,16 +85,26 @@ func (h endsSenders) Post(f func()) error {
 	return h.directHost.Post(f)
 }
 
-func TestS39_AHostWhosePostEndsTheGoroutineHasFailed(t *testing.T) {
-	host := endsSenders{make(directHost, 100), new(atomic.Bool)}
+// newEndsSenders makes one that serves, and a guest of it.
+func newEndsSenders(t *testing.T) (host endsSenders, guest *hop.Loop) {
+	host = endsSenders{make(directHost, 100), new(atomic.Bool)}
 	go host.serve()
-	defer close(host.directHost)
-	guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
-	must(t, hop.Go(bg, guest, value(1)))
+	t.Cleanup(func() { close(host.directHost) })
+	return host, hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+}
+
+// begin has it do so from now on, when the tick that runs has ended.
+func (h endsSenders) begin(t *testing.T) {
 	idle := make(chan struct{})
-	host.directHost <- func() { close(idle) } // the tick has ended
+	h.directHost <- func() { close(idle) }
 	recv(t, "the host", idle)
-	host.now.Store(true)
+	h.now.Store(true)
+}
+
+func TestS39_AHostWhosePostEndsTheGoroutineHasFailed(t *testing.T) {
+	host, guest := newEndsSenders(t)
+	must(t, hop.Go(bg, guest, value(1)))
+	host.begin(t)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -106,10 +116,8 @@ func TestS39_AHostWhosePostEndsTheGoroutineHasFailed(t *testing.T) {
 
 // A cancel that wakes a task of such a guest reaches what was made under its call all the same.
 func TestS39_AHostWhosePostEndsTheGoroutineThatCancels(t *testing.T) {
-	host := endsSenders{make(directHost, 100), new(atomic.Bool)}
-	go host.serve()
-	defer close(host.directHost)
-	guest, pool := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()}), newPool(t, nil)
+	host, guest := newEndsSenders(t)
+	pool := newPool(t, nil)
 	underEnded := make(chan struct{})
 	p := hop.Go(bg, guest, func(ctx context.Context) (int, error) {
 		started := make(chan struct{})
@@ -118,10 +126,7 @@ func TestS39_AHostWhosePostEndsTheGoroutineThatCancels(t *testing.T) {
 		return 0, hop.Sleep(ctx, time.Hour)
 	})
 	untilWaiting(t, p.Call())
-	idle := make(chan struct{})
-	host.directHost <- func() { close(idle) } // the tick has ended
-	recv(t, "the host", idle)
-	host.now.Store(true)
+	host.begin(t)
 	cancelled := make(chan struct{})
 	go func() {
 		defer close(cancelled)
@@ -139,20 +144,14 @@ func TestS39_AHostWhosePostEndsTheGoroutineThatEndsAMember(t *testing.T) {
 		"Cancel": func(p *hop.Promise[int]) bool { return p.Pending().Cancel(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			host := endsSenders{make(directHost, 100), new(atomic.Bool)}
-			go host.serve()
-			defer close(host.directHost)
-			guest := hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+			host, guest := newEndsSenders(t)
 			withGroup(t, bg, &hop.GroupOptions{CancelOnCancelled: true}, func(ctx context.Context) error {
 				other := hop.Go(ctx, guest, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
 				untilWaiting(t, other.Call())
-				idle := make(chan struct{})
-				host.directHost <- func() { close(idle) } // the tick has ended
-				recv(t, "the host", idle)
 				p := hop.NewPromise[int](ctx)
 				told := make(chan struct{})
 				p.Pending().OnDone(func() { close(told) })
-				host.now.Store(true)
+				host.begin(t)
 				go end(p)
 				recv(t, "its end", told)
 				return nil

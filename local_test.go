@@ -63,19 +63,16 @@ func shut(t testing.TB, stop func(context.Context) error) {
 func logged(t testing.TB) (text func() string, logger *slog.Logger) {
 	var mu sync.Mutex
 	var buf bytes.Buffer
-	old := slog.Default()
-	logger = slog.New(slog.NewTextHandler(writer(func(p []byte) (int, error) {
+	setDefaultLog(t, slog.NewTextHandler(writer(func(p []byte) (int, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		return buf.Write(p)
 	}), nil))
-	slog.SetDefault(logger)
-	t.Cleanup(func() { slog.SetDefault(old) })
 	return func() string {
 		mu.Lock()
 		defer mu.Unlock()
 		return buf.String()
-	}, logger
+	}, slog.Default()
 }
 
 type writer func([]byte) (int, error)

@@ -5,8 +5,6 @@ package hop_test
 import (
 	"context"
 	"errors"
-	"log"
-	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -85,13 +83,7 @@ func TestS12_APlaceDoesNotKeepTheFunctionThatWasPosted(t *testing.T) {
 // Pools and Goroutines have no logger of their own.
 func TestS14_AFailureOnAPoolOrAGoroutineIsReportedToTheDefaultLogger(t *testing.T) {
 	var j journal
-	old, out, flags := slog.Default(), log.Writer(), log.Flags()
-	slog.SetDefault(j.logger())
-	t.Cleanup(func() {
-		slog.SetDefault(old)
-		log.SetOutput(out)
-		log.SetFlags(flags)
-	})
+	setDefaultLog(t, j.logger().Handler())
 	for name, on := range map[string]hop.Portal{"pool": newPool(t, nil), "goroutine": hop.Goroutines, "inline": hop.Inline} {
 		seen, unseen := "looked at on "+name, "overlooked on "+name
 		waitErr(t, hop.Go(bg, on, failure(errors.New(seen))))

@@ -5,8 +5,6 @@ package hop_test
 import (
 	"context"
 	"errors"
-	"log"
-	"log/slog"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -136,13 +134,7 @@ func TestWaiter_OnDoneGetsTheContextOfWait(t *testing.T) {
 // S14: a Wait that ends when what was submitted has ended does not look at that.
 func TestS14_AWaiterDoesNotLookAtWhatWasSubmitted(t *testing.T) {
 	var j journal
-	old, out, flags := slog.Default(), log.Writer(), log.Flags()
-	slog.SetDefault(j.logger())
-	t.Cleanup(func() {
-		slog.SetDefault(old)
-		log.SetOutput(out)
-		log.SetFlags(flags)
-	})
+	setDefaultLog(t, j.logger().Handler())
 	l := newLoop(t, nil)
 	w, c := hop.NewWaiter(), hop.NewPromise[int](bg)
 	var fall hop.Event
