@@ -10,7 +10,6 @@ import (
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/mailbox"
-	"github.com/gohop/hop/internal/spin"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -40,6 +39,7 @@ type sched struct {
 	closing atomic.Bool // waits of posted functions are refused
 	cutting atomic.Bool // cancelAll has begun to look at the tasks, and stopWaits has not
 	halt    atomic.Bool // Run is to return
+	hurried atomic.Bool // a goroutine waits for what was sent
 	asleep  atomic.Bool // the driver is in its receive from signal; only of a locked thread
 
 	coros coroList // all of them, for others to look at
@@ -61,6 +61,7 @@ type sched struct {
 	tasks     int     // how many are suspended
 	over      bool    // tasks and messages are at their end: unwind
 	missed    int     // how often spinning was in vain, in a row
+	pace      pace    // how long it gathers
 	budget    int     // how many items more in this tick of a guest; negative: no bound
 	tickBegan time.Time
 }
@@ -193,18 +194,6 @@ func (s *sched) next() item {
 		}
 	}
 }
-
-// gather gives senders on other processors a moment, where more than one message at a time comes but few: to take them one by one would
-// have the mailbox's lock go to and fro between the processors, which costs more than the messages do. A single message, as a
-// request that waits for its reply, is taken at once.
-func (s *sched) gather() {
-	if s.box.Trickles() && spin.Processors() > 1 && !turn.Directed() {
-		goid.Pause(gatherPauses)
-	}
-}
-
-// gatherPauses is two to three microseconds: what ten lines of memory take from one processor to another where that is slow.
-const gatherPauses = 128
 
 // nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.
 func (s *sched) nextPosted() posted {

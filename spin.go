@@ -62,6 +62,7 @@ func (w *wait) hopeFor(p Portal) {
 	switch p := p.(type) {
 	case nil: // a promise, perhaps
 	case *Loop:
+		p.s.hurry()
 		w.hope, w.yields = &p.hope, p.hope.thread == nil || p.s.asleep.Load()
 	case *Pool:
 		w.hope, w.yields = &p.hope, true

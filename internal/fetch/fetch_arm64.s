@@ -31,3 +31,9 @@ TEXT ·SP(SB), NOSPLIT|NOFRAME, $0-8
 	MOVD RSP, R0
 	MOVD R0, ret+0(FP)
 	RET
+
+// func Own(p uintptr)
+TEXT ·Own(SB), NOSPLIT|NOFRAME, $0-8
+	MOVD p+0(FP), R0
+	PRFM (R0), PSTL1KEEP
+	RET

@@ -12,5 +12,8 @@ func Lines(p uintptr, n uint)
 // more than that p is valid is taken for granted.
 func Words(p uintptr, n uint)
 
+// Own asks for the line of p in order to write there: no other core has it then.
+func Own(p uintptr)
+
 // SP returns where the calling goroutine's stack ends.
 func SP() uintptr

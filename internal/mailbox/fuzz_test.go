@@ -38,7 +38,7 @@ func FuzzBox(f *testing.F) {
 		}
 		refill := func() bool { // the model of taking the next batch
 			model = model[batch:]
-			batch, read = min(len(model), 256), 0
+			batch, read = min(len(model), mailbox.Batch), 0
 			return batch > 0
 		}
 		for _, op := range ops {
@@ -199,7 +199,7 @@ func FuzzBoxWithTheDead(f *testing.F) {
 			}
 			leftOut()
 			model = model[batch:]
-			batch, read = min(len(model), 256), 0
+			batch, read = min(len(model), mailbox.Batch), 0
 			if got := take(); got != (batch > 0) {
 				t.Fatalf("took a batch: %v; there are %d messages", got, len(model))
 			}

@@ -15,11 +15,21 @@ import (
 	"unsafe"
 
 	"github.com/gohop/hop/internal/bug"
+	"github.com/gohop/hop/internal/fetch"
 	"github.com/gohop/hop/internal/turn"
 )
 
-// batch bounds how much is taken at once, so that a receiver with much to do still looks at its clock.
-const batch = 256
+// Batch bounds how much is taken at once, so that a receiver with much to do still looks at its clock.
+const Batch = 1024
+
+const (
+	keptRing = 1024 // slots: a longer ring is given away when a burst is over
+
+	// Where the receiver runs on another processor, it has the lines of the ring that senders come to next, since it has cleared them. A sender
+	// that waited for each in turn would wait for each fourth message; so it asks for them before.
+	aLine = 4 // messages, of two words each
+	ahead = 4 // lines
+)
 
 // A Level says who may still send: a message of a lower level than the box's is refused.
 type Level uint8
@@ -62,6 +72,9 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 		b.grow()
 	}
 	b.ring[b.tail&uint64(len(b.ring)-1)] = v
+	if b.tail%aLine == 0 {
+		fetch.Own(uintptr(unsafe.Pointer(&b.ring[(b.tail+ahead*aLine)&uint64(len(b.ring)-1)])))
+	}
 	b.tail++
 	if !b.known {
 		wake, b.asleep, b.known = b.asleep, false, true
@@ -162,11 +175,14 @@ func (b *Box[T]) spare() {
 	}
 }
 
-// Trickles reports whether messages come faster than one at a time, but not much faster than the receiver reads them: the last batch was
-// small, and more than one message.
-func (b *Box[T]) Trickles() bool {
-	n := b.end - b.start
-	return n > 1 && n < batch/4
+// Last returns how many messages the last batch had.
+func (b *Box[T]) Last() int { return int(b.end - b.start) }
+
+// Behind returns how many messages were sent behind the batch.
+func (b *Box[T]) Behind() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int(b.tail - b.taken)
 }
 
 // Came reports whether a message was sent since the receiver has seen that all was taken: by Refill, Sleep or Quiet. If not, all that will be sent
@@ -266,8 +282,8 @@ func (b *Box[T]) refill() bool {
 		}
 		b.head = b.taken
 	}
-	b.taken = min(b.tail, b.head+batch)
-	if b.taken == b.head && len(b.ring) > 4*batch {
+	b.taken = min(b.tail, b.head+Batch)
+	if b.taken == b.head && len(b.ring) > keptRing {
 		b.spare() // a burst is over
 	}
 	b.view, b.start, b.pos, b.end = b.ring, b.head, b.head, b.taken
