@@ -19,7 +19,7 @@ func (s *sched) gather() {
 
 // gatherAfter is gather after a batch of n messages.
 func (s *sched) gatherAfter(n int) {
-	for range s.pace.pauses(n) / looksEach {
+	for range s.pace.pauses(n, s.box.Behind) / looksEach {
 		if s.hurried.Load() {
 			s.hurried.Store(false)
 			s.pace.cut()
@@ -36,45 +36,63 @@ func (s *sched) hurry() {
 	}
 }
 
-// A pace says how long the driver gathers: briefly, or where that brings many messages, for as long as it takes to send most of a batch. That must then bring
-// three times as much as the brief one did. It does not where they wait for an answer before they send the next, as those who have theirs sent back
-// through a channel do: so it is tried again only after retryEvery brief ones.
+// A pace says how long the driver gathers: briefly where few have come; or, where more have, for as long as it takes to send most of a batch, if many
+// come meanwhile. They do not where the loop itself has sent them, or those who wait for an answer before they send the next. So one of
+// eight is a trial, which looks at what had come before, and that costs the senders a line of memory. If it was in vain, the next trial comes later, and each
+// time twice as late.
 type pace struct {
-	long  bool // the last was long, to its end
-	brief int  // how many messages a brief one had brought before
-	vain  int  // how many brief ones are due
+	trial bool // the last one is a trial,
+	had   int  // and so many had come before it
+	sure  int  // how many long ones are to come before the next trial,
+	vain  int  // or how many batches
+	twice int  // vain, as it was the last time
 }
 
 const (
 	looksEach   = 8   // pauses, about 0.2 µs
 	briefPauses = 128 // 2.5 to 3 µs: what ten lines of memory take from one processor to another where that is slow
 	longPauses  = 512 // 10 to 12 µs: what 500 messages take that are sent one after the other
-	many        = 16
+
+	fromMany = 16  // messages, to be worth a long one,
+	ofUse    = 128 // which so many must come in
+	toFew    = 64  // and too many for a brief one
+
+	sureFor   = 7    // long ones
+	seldomest = 1024 // batches between two trials in vain
 )
 
-// pauses returns for how long to gather after a batch of n messages.
-func (p *pace) pauses(n int) int {
+// pauses returns for how long to gather after a batch of n messages; behind returns how many have come after it.
+func (p *pace) pauses(n int, behind func() int) int {
 	if n >= mailbox.Batch { // there are more already
 		p.cut()
 		return 0
 	}
-	if p.long {
-		if n >= 3*p.brief {
-			return longPauses
+	if p.trial {
+		p.trial = false
+		if n-p.had >= ofUse {
+			p.sure, p.twice = sureFor, 0
+		} else {
+			p.twice = min(max(2*p.twice, retryEvery), seldomest)
+			p.vain = p.twice
 		}
-		p.long, p.vain = false, retryEvery
 	}
 	switch {
 	case n < 2:
 		return 0
+	case n >= fromMany && p.sure > 0:
+		p.sure--
+		return longPauses
+	case n >= fromMany && p.vain == 0:
+		p.trial, p.had = true, behind()
+		return longPauses
 	case p.vain > 0:
 		p.vain--
-	case n >= many:
-		p.long, p.brief = true, n
-		return longPauses
+	}
+	if n >= toFew {
+		return 0
 	}
 	return briefPauses
 }
 
 // cut notes that what comes next says nothing about the last one.
-func (p *pace) cut() { p.long = false }
+func (p *pace) cut() { p.trial = false }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"time"
+	"unsafe"
 
 	"github.com/gohop/hop/internal/goid"
 )
@@ -43,6 +44,7 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 		p = &new(memberPending[T]).Pending
 		p.c.set(flagMember)
 	}
+	fetchCallsAfter(unsafe.Pointer(p))
 	p.f = f
 	p.c.init(ctx, known, p, reflect.ValueOf(f).Pointer(), pc, opts)
 	return p

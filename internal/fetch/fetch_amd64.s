@@ -31,8 +31,13 @@ TEXT ·SP(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ SP, ret+0(FP)
 	RET
 
-// func Own(p uintptr)
-TEXT ·Own(SB), NOSPLIT|NOFRAME, $0-8
+// func Own(p uintptr, n uint)
+TEXT ·Own(SB), NOSPLIT|NOFRAME, $0-16
 	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+own:
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x08 // PREFETCHW (AX), which the assembler does not know
+	ADDQ $64, AX
+	SUBQ $1, CX
+	JNZ  own
 	RET

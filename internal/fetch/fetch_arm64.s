@@ -32,8 +32,13 @@ TEXT ·SP(SB), NOSPLIT|NOFRAME, $0-8
 	MOVD R0, ret+0(FP)
 	RET
 
-// func Own(p uintptr)
-TEXT ·Own(SB), NOSPLIT|NOFRAME, $0-8
+// func Own(p uintptr, n uint)
+TEXT ·Own(SB), NOSPLIT|NOFRAME, $0-16
 	MOVD p+0(FP), R0
+	MOVD n+8(FP), R1
+own:
 	PRFM (R0), PSTL1KEEP
+	ADD  $64, R0
+	SUB  $1, R1
+	CBNZ R1, own
 	RET

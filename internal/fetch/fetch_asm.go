@@ -12,8 +12,8 @@ func Lines(p uintptr, n uint)
 // more than that p is valid is taken for granted.
 func Words(p uintptr, n uint)
 
-// Own asks for the line of p in order to write there: no other core has it then.
-func Own(p uintptr)
+// Own asks for n lines from the one of p on, in order to write there: no other core has them then; n must not be 0.
+func Own(p uintptr, n uint)
 
 // SP returns where the calling goroutine's stack ends.
 func SP() uintptr

@@ -14,7 +14,8 @@ func TestAnyAddress(t *testing.T) {
 	for _, p := range []uintptr{0, 1, 4096, here, ^uintptr(0) - 4096, ^uintptr(0), 1 << 47, 1<<63 | 5} {
 		fetch.Lines(p, 1)
 		fetch.Lines(p, 100)
-		fetch.Own(p)
+		fetch.Own(p, 1)
+		fetch.Own(p, 100)
 	}
 	if v != 0 {
 		t.Error("it has written")

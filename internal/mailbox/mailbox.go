@@ -73,7 +73,7 @@ func (b *Box[T]) Push(v T, level Level) (ok, wake bool) {
 	}
 	b.ring[b.tail&uint64(len(b.ring)-1)] = v
 	if b.tail%aLine == 0 {
-		fetch.Own(uintptr(unsafe.Pointer(&b.ring[(b.tail+ahead*aLine)&uint64(len(b.ring)-1)])))
+		fetch.Own(uintptr(unsafe.Pointer(&b.ring[(b.tail+ahead*aLine)&uint64(len(b.ring)-1)])), 1)
 	}
 	b.tail++
 	if !b.known {
