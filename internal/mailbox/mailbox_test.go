@@ -405,3 +405,32 @@ func TestAheadOfTheBatch(t *testing.T) {
 		}
 	}
 }
+
+// How many the last batch had, and how many have come behind it.
+func TestLastAndBehind(t *testing.T) {
+	var box mailbox.Box[int]
+	want := func(last, behind int) {
+		t.Helper()
+		if l, b := box.Last(), box.Behind(); l != last || b != behind {
+			t.Errorf("%d in the batch and %d behind it, want %d and %d", l, b, last, behind)
+		}
+	}
+	want(0, 0)
+	for range mailbox.Batch + 3 {
+		box.Push(1, 0)
+	}
+	want(0, mailbox.Batch+3)
+	box.Refill()
+	want(mailbox.Batch, 3)
+	box.Push(1, 0)
+	want(mailbox.Batch, 4)
+	for range 10 {
+		box.Next()
+	}
+	want(mailbox.Batch, 4)
+	for range mailbox.Batch - 10 {
+		box.Next()
+	}
+	box.Refill()
+	want(4, 0)
+}
