@@ -11,7 +11,7 @@ import (
 //
 // It is a table with open addressing. A slot's key is written once, under the lock, and is never changed to
 // another in the same table, so that a reader who meets an empty slot knows that the key is not further on; a
-// slot whose value is nil is free for its key to come back, and is dropped when the table is made anew.
+// slot whose value is nil is free for its key to come back.
 // A goroutine only ever loads its own entry and only itself stores and deletes it, so a load never races with
 // a change of what it looks for, only with changes of other keys.
 //
@@ -144,42 +144,53 @@ func (t *table[V]) find(k uintptr) *slot[V] {
 	}
 }
 
-// rebuild publishes a table with room for four times what is live, without the keys that are not.
+// rebuild publishes a table with room for four times what it has: what is live, and the keys that may come back.
 func (m *Map[V]) rebuild(old *table[V]) *table[V] {
 	m.moving.Store(true)
 	defer m.moving.Store(false)
+	n := old.live()
+	dead := old != nil && comeBack && (len(old.slots) <= keptDead || n >= len(old.slots)/keptFor)
+	if dead {
+		n = m.used
+	}
 	bits := uint(6)
-	for live := old.live(); 1<<bits < 4*(live+1); {
+	for 1<<bits < 4*(n+1) {
 		bits++
 	}
-	t, used := copied(old, bits)
+	t, used := copied(old, bits, dead)
 	for t == nil {
 		bits++
-		t, used = copied(old, bits)
+		t, used = copied(old, bits, dead)
 	}
 	m.used = used
 	m.table.Store(t)
 	return t
 }
 
-// copied returns a table of 1<<bits slots with what is live in old, and how much that is; nil: more than half of them would be in use. Goroutines
-// come back to old meanwhile, so it may be any number more than were counted before; a table without a free slot would be
-// searched for ever.
-func copied[V any](old *table[V], bits uint) (t *table[V], used int) {
+// The runtime hands the identities of dead goroutines out in turn, and knows all that there ever were. So a table that is long enough for the live only
+// would be left and entered by others again and again, each under the lock. Only long ones, of whose keys very few are live, lose the dead.
+const (
+	keptDead = 1 << 16 // slots
+	keptFor  = 64      // slots for each live one
+)
+
+// copied returns a table of 1<<bits slots with what is live in old, and the dead keys too if that is asked for, and how many these are; nil: more than
+// half of them would be in use. Goroutines come back to old meanwhile, so it may be any number more than were counted before; a table without a free
+// slot would be searched for ever.
+func copied[V any](old *table[V], bits uint, dead bool) (t *table[V], used int) {
 	t = &table[V]{shift: 64 - bits, slots: make([]slot[V], 1<<bits)}
 	if old == nil {
 		return t, 0
 	}
 	for i := range old.slots {
 		o := &old.slots[i]
-		v := o.val.Load()
-		if v == nil {
+		k, v := o.key.Load(), o.val.Load()
+		if k == 0 || v == nil && !dead {
 			continue
 		}
 		if used++; used > len(t.slots)/2 {
 			return nil, 0
 		}
-		k := o.key.Load()
 		s := t.find(k)
 		s.key.Store(k)
 		s.val.Store(v)

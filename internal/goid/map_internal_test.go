@@ -17,7 +17,7 @@ func TestATableIsNeverFull(t *testing.T) {
 		s.val.Store(&v)
 	}
 	for bits := uint(6); bits < 12; bits++ {
-		made, used := copied(old, bits)
+		made, used := copied(old, bits, false)
 		if bits < 10 {
 			if made != nil {
 				t.Errorf("%d values were put into %d slots", used, 1<<bits)
@@ -71,5 +71,62 @@ func TestGoroutinesThatComeBackWhileTheTableIsMadeAnew(t *testing.T) {
 		if n := m.Len(); n != back+1 {
 			t.Errorf("%d entries, want %d", n, back+1)
 		}
+	}
+}
+
+// Far more goroutines come and go than ever live at once. Where they get the identities of dead ones, the table soon has room for all, and is not made
+// anew any more; elsewhere it stays as long as the living need.
+func TestGoroutinesThatComeAndGo(t *testing.T) {
+	var m Map[int]
+	v := 1
+	round := func() {
+		for k := uintptr(1); k <= 1000; k++ {
+			m.Store(k<<7, &v)
+			if m.Load(k<<7) != &v {
+				t.Fatalf("%d is not there", k)
+			}
+			m.Delete(k << 7)
+		}
+	}
+	round()
+	before := m.table.Load()
+	round()
+	if after := m.table.Load(); comeBack && after != before {
+		t.Errorf("a new table, of %d slots, after one of %d", len(after.slots), len(before.slots))
+	}
+	if n := len(m.table.Load().slots); comeBack && n < 2*1000 || !comeBack && n > 64 {
+		t.Errorf("%d slots for 1000 that come and go, one at a time", n)
+	}
+	if n := m.Len(); n != 0 {
+		t.Errorf("%d are there", n)
+	}
+}
+
+// A long table of which few are live is not kept for the dead.
+func TestALongTableLosesTheDead(t *testing.T) {
+	var m Map[int]
+	v := 1
+	for k := uintptr(1); k <= keptDead; k++ {
+		m.Store(k<<7, &v)
+	}
+	for k := uintptr(2); k <= keptDead; k++ {
+		m.Delete(k << 7)
+	}
+	long := len(m.table.Load().slots)
+	if long <= keptDead {
+		t.Fatalf("%d slots for %d keys", long, keptDead)
+	}
+	for k := uintptr(keptDead + 1); len(m.table.Load().slots) == long; k++ {
+		if k > uintptr(2*long) {
+			t.Fatal("still as long, with more keys than slots")
+		}
+		m.Store(k<<7, &v)
+		m.Delete(k << 7)
+	}
+	if n := len(m.table.Load().slots); n > 64 {
+		t.Errorf("%d slots for one that is live", n)
+	}
+	if m.Load(1<<7) != &v || m.Len() != 1 {
+		t.Error("it is not there any more")
 	}
 }

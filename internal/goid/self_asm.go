@@ -4,3 +4,6 @@ package goid
 
 // Self returns the identity of the calling goroutine: about a nanosecond.
 func Self() uintptr
+
+// comeBack says that goroutines get the identities of dead ones.
+const comeBack = true
