@@ -105,7 +105,7 @@ func (c *coro) fetchCall() {
 // The memory that a new call gets was that of another before, which ran on another core as often as not, and has its lines there still, or nowhere
 // near. The allocator mostly gives out one place after the other. So whoever has got one asks for those behind, which it will write to soon.
 const (
-	callsAfter      = 256 // bytes from one call to the second and third behind it
+	callsAfter      = 256 // bytes, to about the second and third behind it
 	callsAfterLines = 3
 )
 

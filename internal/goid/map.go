@@ -144,17 +144,17 @@ func (t *table[V]) find(k uintptr) *slot[V] {
 	}
 }
 
-// rebuild publishes a table with room for four times what it has: what is live, and the keys that may come back.
+// rebuild publishes a table of which at most a quarter is in use: by what is live, and by the keys that may come back.
 func (m *Map[V]) rebuild(old *table[V]) *table[V] {
 	m.moving.Store(true)
 	defer m.moving.Store(false)
-	n := old.live()
-	dead := old != nil && comeBack && (len(old.slots) <= keptDead || n >= len(old.slots)/keptFor)
+	live := old.live()
+	n, dead := live+1, old != nil && comeBack && (len(old.slots) <= keptDead || live >= len(old.slots)/keptFor)
 	if dead {
 		n = m.used
 	}
 	bits := uint(6)
-	for 1<<bits < 4*(n+1) {
+	for 1<<bits < 4*n {
 		bits++
 	}
 	t, used := copied(old, bits, dead)
@@ -184,8 +184,12 @@ func copied[V any](old *table[V], bits uint, dead bool) (t *table[V], used int) 
 	}
 	for i := range old.slots {
 		o := &old.slots[i]
-		k, v := o.key.Load(), o.val.Load()
-		if k == 0 || v == nil && !dead {
+		k := o.key.Load()
+		if k == 0 {
+			continue
+		}
+		v := o.val.Load()
+		if v == nil && !dead {
 			continue
 		}
 		if used++; used > len(t.slots)/2 {

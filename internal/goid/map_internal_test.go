@@ -1,6 +1,8 @@
 package goid
 
 import (
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -100,6 +102,59 @@ func TestGoroutinesThatComeAndGo(t *testing.T) {
 	if n := m.Len(); n != 0 {
 		t.Errorf("%d are there", n)
 	}
+}
+
+// The table is made anew, with the dead where they may come back, while goroutines come and go: each finds its own value, and no key is lost or counted twice.
+func TestGoroutinesThatComeAndGoWhileTheTableIsMadeAnew(t *testing.T) {
+	var m Map[int]
+	var all sync.WaitGroup
+	var working atomic.Int32
+	for g := range 4 {
+		working.Add(1)
+		all.Go(func() {
+			defer working.Add(-1)
+			r := rand.New(rand.NewPCG(1, uint64(g)))
+			values, there := make([]int, 300), make([]bool, 300)
+			for range 30_000 {
+				i := r.IntN(len(values))
+				k := uintptr(g*len(values)+i+1) << 7
+				switch got := m.Load(k); {
+				case there[i] && got != &values[i], !there[i] && got != nil:
+					t.Errorf("key %d has another's value, or none; it was there: %v", k, there[i])
+					return
+				case there[i]:
+					m.Delete(k)
+				default:
+					m.Store(k, &values[i])
+				}
+				there[i] = !there[i]
+			}
+		})
+	}
+	for working.Load() > 0 {
+		m.mu.Lock()
+		if old := m.table.Load(); old != nil {
+			m.rebuild(old)
+		}
+		if keys := m.table.Load().keys(); keys != m.used {
+			t.Errorf("%d keys, and %d were counted", keys, m.used)
+		}
+		m.mu.Unlock()
+		runtime.Gosched()
+	}
+	all.Wait()
+}
+
+func (t *table[V]) keys() (n int) {
+	if t == nil {
+		return 0
+	}
+	for i := range t.slots {
+		if t.slots[i].key.Load() != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // A long table of which few are live is not kept for the dead.

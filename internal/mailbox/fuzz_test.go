@@ -13,6 +13,7 @@ import (
 func FuzzBox(f *testing.F) {
 	f.Add([]byte{0, 0, 3, 2, 2, 2, 4})
 	f.Add([]byte{0xf8, 0xf8, 0xf8, 3, 0xfa, 0xf8, 3, 0xfa, 6, 7})
+	f.Add(slices.Concat(slices.Repeat([]byte{0xf8}, 8), []byte{3, 0xfa, 0xf8, 3, 0xfa, 6, 7})) // more than a batch
 	f.Add([]byte{0x10, 0x0d, 0x10, 0x00, 4, 5, 0x06, 0x00, 0x10})
 	f.Add([]byte{0, 5 | 4<<3, 3, 5 | 4<<3, 0, 7, 5 | 4<<3, 2, 7})
 	f.Add([]byte{4, 0, 3, 3, 0})

@@ -19,9 +19,6 @@ import (
 	"github.com/gohop/hop/internal/turn"
 )
 
-// Batch bounds how much is taken at once, so that a receiver with much to do still looks at its clock.
-const Batch = 1024
-
 const (
 	keptRing = 1024 // slots: a longer ring is given away when a burst is over
 
