@@ -237,7 +237,8 @@ func (l *Loop) eachQueued(f func(*Call)) {
 
 // Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns and no allocation for a loop that
 // is busy, with what the loop does for it. It does not block. f may wait; when the loop is closed, its wait ends with ErrStopped. A panic of f goes to
-// OnPanic. The error is ErrStopped. It follows async-kernel's call_direct.
+// OnPanic. Where many come from other processors, a loop that has nothing else to do lets more come, for at most some 12 µs, before it goes on; not if a
+// goroutine waits for a call of it. The error is ErrStopped. It follows async-kernel's call_direct.
 func (l *Loop) Post(f func()) error {
 	l.check()
 	if f == nil {
