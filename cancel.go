@@ -122,8 +122,8 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 		c.endLocked(Cancelled, c.cancelled(cause), later)
 	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
 		c.set(flagAbandoned)
-		defer c.fb.Load().abandoned(c)
 		c.endLocked(Cancelled, c.cancelled(cause), later)
+		c.fb.Load().abandoned(c)
 	default:
 		c.mu.Unlock()
 	}

@@ -91,6 +91,9 @@ func TestGoroutinesThatComeAndGo(t *testing.T) {
 		}
 	}
 	round()
+	if n := m.table.Load().keys(); comeBack && n != 1000 {
+		t.Errorf("of 1000 identities %d have a place to come back to", n)
+	}
 	before := m.table.Load()
 	round()
 	if after := m.table.Load(); comeBack && after != before {
