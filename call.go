@@ -112,6 +112,7 @@ type callRare struct {
 	unlooked    atomic.Pointer[unlooked] // a failure that nobody may look at
 	held        *heldCall                // its places in Groups with a Limit
 	places      atomic.Int32             // of Limiters, that it holds
+	timed       int32                    // how many of its kids are timed
 	made        []*Call                  // its deputies: see deputy.go
 	holders     []*Call                  // whose deputy it is; set once
 }

@@ -57,15 +57,49 @@ func (c *Call) askParentEnded(later *tells) {
 	c.mu.Lock()
 	x.endDone()
 	kids := x.kids.take(nil)
+	x.stopTimeout()
 	c.mu.Unlock()
 	kids.askAll(c, later)
 }
 
 // timeUp is told when Timeout is up. A call that was asked to cancel before that has not ended because of it.
 func (c *Call) timeUp() {
-	if !c.has(flagCancel) {
-		c.cancel(context.DeadlineExceeded, flagTimeout)
+	if !c.has(flagCancel) && !c.cancel(context.DeadlineExceeded, flagTimeout) {
+		c.contextTimeUp()
 	}
+}
+
+// contextTimeUp is timeUp of a call that has ended in time. With that its Timeout is over, and the calls under it go on. But a context that package
+// context has derived from the call's while the function ran, under a deadline that was the call's, has no timer of its own: if such a one is left, the
+// call's context ends, as it has told.
+func (c *Call) contextTimeUp() {
+	if c.parentErr() != nil {
+		c.parentEnded() // it came first
+		return
+	}
+	c.mu.Lock()
+	x := c.x.Load()
+	r := x.rare.Load()
+	if r.timer == nil || c.has(flagCancel) {
+		c.mu.Unlock()
+		return
+	}
+	r.timer = nil
+	c.set(flagTimeout)
+	x.endDone()
+	timed := x.kids.takeTimed()
+	r.timed = 0
+	h := c.unhookDone(x)
+	c.mu.Unlock()
+	defer h.undo()
+	defer c.passKids(nil)
+	timed.tellAll(c, nil)
+}
+
+// outlived reports whether the context of the call, which has ended, is still to end when its Timeout is up. It needs mu.
+func (x *callMore) outlived() bool {
+	r := x.rare.Load()
+	return r != nil && r.timer != nil
 }
 
 // endedBy returns why the call can only end cancelled, nil if it need not. It needs mu.
@@ -205,13 +239,18 @@ func (c *Call) startTimeout(x *callRare) {
 // context of its own, which is found by a key: a callContext that has ended answers it with one made for its cause.
 type callContext Call
 
+// tells reports whether the end of the Timeout of c, whose rare this is, is a deadline of its context. It needs mu.
+func (r *callRare) tells(c *Call) bool {
+	return !r.until.IsZero() && (!c.isDone() || r.timer != nil || c.has(flagTimeout))
+}
+
 func (cc *callContext) Deadline() (time.Time, bool) {
 	c := (*Call)(cc)
-	d, ok := c.parent().Deadline()
+	d, ok := c.liveParent().Deadline() // the Timeout of a call that has ended in time is over for those under it
 	if c.x.Load() != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if x := c.hasRare(); x != nil && !x.until.IsZero() && (!ok || x.until.Before(d)) {
+		if x := c.hasRare(); x != nil && x.tells(c) && (!ok || x.until.Before(d)) {
 			return x.until, true
 		}
 	}
@@ -224,7 +263,7 @@ func (cc *callContext) Done() <-chan struct{} {
 	x := c.more()
 	if x.ctxDone == nil {
 		x.ctxDone = make(chan struct{})
-		if c.has(flagCancel) {
+		if c.has(flagCancel | flagTimeout) {
 			x.endDone()
 		}
 	}
@@ -269,7 +308,10 @@ func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
 
 func (cc *callContext) Err() error {
 	c := (*Call)(cc)
-	if !c.has(flagCancel) {
+	if st := c.st.Load(); st&flagCancel == 0 {
+		if st&flagTimeout != 0 {
+			return context.DeadlineExceeded // see contextTimeUp
+		}
 		err := c.parentErr()
 		if err != nil && (graphOwner.Load() == goid.Self() || asking.here()) {
 			return err // a search for deadlocks only looks: to end the call would run functions of users, under the graph's lock; see also tells
@@ -277,11 +319,11 @@ func (cc *callContext) Err() error {
 		if err != nil {
 			c.parentEnded()
 		}
-		if c.done() && !c.has(flagCancel) {
+		if c.done() && !c.has(flagCancel|flagTimeout) {
 			return err
 		}
 	}
-	if !c.has(flagCancel) {
+	if !c.has(flagCancel | flagTimeout) {
 		return nil
 	}
 	if c.has(flagTimeout) {
@@ -336,6 +378,9 @@ func (c *Call) contextCause() error {
 func (c *Call) causeAbove() error {
 	if (*callContext)(c).Err() == nil || c.has(flagCancel) {
 		return nil
+	}
+	if c.has(flagTimeout) {
+		return context.DeadlineExceeded
 	}
 	return causeOf(c.liveParent())
 }

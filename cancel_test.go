@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -1245,4 +1246,181 @@ func TestErrorsThatAskWhatTheyEnd(t *testing.T) {
 			t.Error("nobody has asked the error")
 		}
 	})
+}
+
+// A context that was derived while the function ran relies on the deadline, and one that is derived later has its own.
+func TestS20_WhatIsDerivedEndsAlsoAfterTheFunction(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		start := time.Now()
+		var own, later, sooner, quit, child context.Context
+		var cancels [3]context.CancelFunc
+		var goesOn *hop.Pending[int]
+		err := hop.Run(t.Context(), on, func(ctx context.Context) error {
+			own = ctx
+			later, cancels[0] = context.WithTimeout(ctx, 3*time.Second) // later than its parent's deadline
+			sooner, cancels[1] = context.WithTimeout(ctx, 500*time.Millisecond)
+			quit, cancels[2] = context.WithCancel(ctx)
+			cancels[2]()
+			goesOn = hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) {
+				child = ctx
+				return 1, hop.Sleep(ctx, 5*time.Second)
+			})
+			return hop.Sleep(ctx, 10*time.Millisecond)
+		}, hop.Timeout(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait := func(what string, ctx context.Context, want time.Duration) {
+			t.Helper()
+			if err := new(hop.Event).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: a wait returned %v", what, err)
+			}
+			if err, cause := ctx.Err(), context.Cause(ctx); err != context.DeadlineExceeded || cause != context.DeadlineExceeded {
+				t.Errorf("%s: Err is %v, its cause %v", what, err, cause)
+			}
+			if d := time.Since(start); d != want {
+				t.Errorf("%s: it ended after %v, not %v", what, d, want)
+			}
+			if d, ok := ctx.Deadline(); !ok || d.After(time.Now()) {
+				t.Errorf("%s: Deadline is %v (%v), %v after now", what, d, ok, time.Until(d))
+			}
+		}
+		for _, cancel := range cancels {
+			defer cancel()
+		}
+		if own.Err() != nil || quit.Err() != context.Canceled {
+			t.Errorf("after the function, Err is %v, of what was cancelled %v", own.Err(), quit.Err())
+		}
+		wait("sooner", sooner, 500*time.Millisecond)
+		wait("later", later, time.Second)
+		if err := own.Err(); err != context.DeadlineExceeded {
+			t.Errorf("the context that the other was derived from: Err is %v", err)
+		}
+		select {
+		case <-own.Done():
+		default:
+			t.Error("the Done of that context is open")
+		}
+		after, cancel := context.WithTimeout(own, time.Hour)
+		defer cancel()
+		if err := after.Err(); err != context.DeadlineExceeded {
+			t.Errorf("what is derived from it then has Err %v", err)
+		}
+		if err := child.Err(); err != nil {
+			t.Errorf("the context of a call that goes on: Err is %v", err)
+		}
+		if d, ok := child.Deadline(); ok && d.Before(time.Now()) {
+			t.Errorf("the context of a call that goes on has a deadline, %v ago", time.Since(d))
+		}
+		if _, err := goesOn.Wait(t.Context()); err != nil || time.Since(start) != 5*time.Second {
+			t.Errorf("the call that goes on ended with %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestS20_TheTimeoutIsOverWithTheFunction(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		start := time.Now()
+		var own, quit context.Context
+		var cancel context.CancelFunc
+		hop.Run(t.Context(), on, func(ctx context.Context) error {
+			own = ctx
+			quit, cancel = context.WithCancel(ctx)
+			return nil
+		}, hop.Timeout(time.Second))
+		time.Sleep(10 * time.Millisecond)
+		if d, ok := own.Deadline(); !ok || !d.Equal(start.Add(time.Second)) {
+			t.Errorf("with one that relies on it, the deadline is %v after the start (%v)", d.Sub(start), ok)
+		}
+		cancel()
+		if d, ok := own.Deadline(); ok {
+			t.Errorf("with nobody who relies on it, the deadline is %v after the start", d.Sub(start))
+		}
+		derived, cancel := context.WithTimeout(own, 2*time.Second)
+		defer cancel()
+		<-derived.Done()
+		if d := time.Since(start); d != 2*time.Second+10*time.Millisecond {
+			t.Errorf("what was derived later ended after %v", d)
+		}
+		if err := own.Err(); err != nil {
+			t.Errorf("Err is %v", err)
+		}
+		if err := quit.Err(); err != context.Canceled {
+			t.Errorf("Err of what was cancelled is %v", err)
+		}
+	})
+}
+
+// The end of the submitter's context, which comes first, stays what ended it.
+func TestS20_WhatIsDerivedEndsWithTheSubmittersContext(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		ctx, end := context.WithCancelCause(t.Context())
+		var own, derived context.Context
+		var cancel context.CancelFunc
+		hop.Run(ctx, on, func(ctx context.Context) error {
+			own = ctx
+			derived, cancel = context.WithTimeout(ctx, time.Hour)
+			return nil
+		}, hop.Timeout(time.Second))
+		defer cancel()
+		why := errors.New("why")
+		end(why)
+		<-derived.Done()
+		time.Sleep(2 * time.Second)
+		for _, ctx := range []context.Context{own, derived} {
+			if err, cause := ctx.Err(), context.Cause(ctx); err != context.Canceled || cause != why {
+				t.Errorf("Err is %v, its cause %v", err, cause)
+			}
+		}
+	})
+}
+
+// Functions that return just when their Timeout is up, and leave behind contexts that are cancelled just then, or go by it.
+func TestS20_EveryDerivedContextEnds(t *testing.T) {
+	const timeout = time.Millisecond
+	for round := range 100 {
+		ctx, end := context.WithCancel(t.Context())
+		type derived struct {
+			ctx    context.Context
+			cancel context.CancelFunc
+		}
+		left := make(chan derived, 32)
+		var calls []*hop.Pending[int]
+		for i := range cap(left) {
+			calls = append(calls, hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) {
+				var d derived
+				d.ctx, d.cancel = context.WithTimeout(ctx, time.Hour)
+				if i%3 == 0 {
+					time.AfterFunc(timeout, d.cancel)
+				}
+				left <- d
+				for start := time.Now(); time.Since(start) < timeout-200*time.Microsecond+time.Duration((i+round)%40)*10*time.Microsecond; {
+					runtime.Gosched()
+				}
+				return 1, nil
+			}, hop.Timeout(timeout)))
+		}
+		if round%4 == 0 {
+			time.AfterFunc(timeout, end)
+		}
+		for _, p := range calls {
+			_, err := p.Wait(t.Context())
+			if err != nil && !errors.Is(err, hop.ErrCancelled) {
+				t.Errorf("a call ended with %v", err)
+			}
+			if err != nil && p.Call().Context().Err() == nil {
+				t.Error("the context of a call that was cancelled has not ended")
+			}
+		}
+		close(left) // a call that was cancelled before it began has sent nothing
+		for d := range left {
+			select {
+			case <-d.ctx.Done():
+			case <-time.After(10 * time.Second):
+				t.Fatal("a derived context did not end")
+			}
+			d.cancel()
+		}
+		end()
+	}
 }

@@ -251,11 +251,18 @@ func (c *Call) hasFuncs() bool {
 	return x.onDone != nil || r != nil && len(r.onCancel) > 0
 }
 
-// unhookDone returns the hook, to be undone without the lock, when the call is done and has nobody to tell any more. It needs mu.
-func (c *Call) unhookDone(x *callMore) (h *hook) {
+// stopTimeout stops the clock of Timeout: nobody is to be told any more when it is up. It needs mu.
+func (x *callMore) stopTimeout() {
 	if r := x.rare.Load(); r != nil && r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil
+	}
+}
+
+// unhookDone returns the hook, to be undone without the lock, when the call is done and has nobody to tell any more. It needs mu.
+func (c *Call) unhookDone(x *callMore) (h *hook) {
+	if r := x.rare.Load(); r != nil && r.timed == 0 {
+		x.stopTimeout()
 	}
 	if !x.hooked || !x.kids.empty() || x.moving > 0 {
 		return nil

@@ -7,14 +7,13 @@ import (
 
 	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
-	"github.com/gohop/hop/internal/thread"
 )
 
 // A Host is a foreign event loop that a [Loop] runs inside as a guest: a GUI toolkit's, a JavaScript engine's. A *Loop is a
 // Host too, so loops nest.
 //
-// Post has f run by the host, one after another, on the host's one thread, always at the same depth of C calls. It must be safe from
-// any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
+// Post has f run by the host, one after another, always at the same depth of C calls, on one goroutine: that of a toolkit is locked to its thread, an event
+// loop in Go need not lock its own. It must be safe from any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
 // more; its guests then end: every call in them with ErrStopped.
 //
 // Where Post is called because a task is to go on, hop holds a lock of what the task has waited for. So Post must not wait for anybody who may be
@@ -35,10 +34,10 @@ const (
 )
 
 type hostState struct {
-	state atomic.Int32 // tickIdle, ticking, hostDead
-	again bool         // a tick came while one ran
-	g     atomic.Uintptr
-	tid   atomic.Uint64
+	state atomic.Int32   // tickIdle, ticking, hostDead
+	again bool           // a tick came while one ran
+	g     atomic.Uintptr // the goroutine that runs the ticks, where it is none that hop knows,
+	n     atomic.Uint64  // and its number, since another may get its identity when it has ended
 	fail  atomic.Pointer[error]
 	call  atomic.Pointer[Call] // in which the foreign loop runs, if it runs in one
 }
@@ -116,7 +115,7 @@ func (l *Loop) tick() {
 	switch fb := self(); {
 	case fb == nil:
 		l.host.g.Store(goid.Self())
-		l.host.tid.Store(thread.ID())
+		l.host.n.Store(goid.Number())
 	case !isLoop(l.o.Host):
 		if c := fb.cur.Load(); c != l.host.call.Load() { // the foreign loop runs in it
 			l.host.call.Store(c)
@@ -178,7 +177,7 @@ func (l *Loop) onHost() bool {
 	if h, ok := l.o.Host.(*Loop); ok { // a guest's guest
 		return h.o.Host != nil && !l.ended.IsSet() && h.onHost()
 	}
-	return l.host.g.Load() == goid.Self() && l.host.tid.Load() == thread.ID() && !l.ended.IsSet()
+	return l.host.g.Load() == goid.Self() && l.host.n.Load() == goid.Number() && !l.ended.IsSet()
 }
 
 // hostedBy reports whether fb, which is the caller's, is the goroutine of a foreign loop that runs in a call, and that drives l.

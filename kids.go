@@ -12,6 +12,7 @@ type kid struct {
 	call       *Call                // who is told,
 	apart      bool                 // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
 	adopted    bool                 // by one whose context is not above call's: see adopt
+	timed      bool                 // f is of a context that goes by the Timeout of the call whose list it is in,
 	f          func()               // or what is called; neither: the entry only keeps the upper call hooked
 	up         atomic.Pointer[Call] // whose list it is in; changed under that call's mu
 	prev, next *kid
@@ -42,6 +43,26 @@ func (l *kidList) remove(k *kid) {
 		}
 	}
 	k.prev, k.next = nil, nil
+}
+
+// takeTimed takes those out that are timed, as a chain through next.
+func (l *kidList) takeTimed() (first *kid) {
+	if l.last == nil {
+		return nil
+	}
+	end := &first
+	for k, last := l.last.next, l.last; ; {
+		at, next := k, k.next
+		if at.timed {
+			l.remove(at)
+			at.up.Store(nil)
+			*end, end = at, &at.next
+		}
+		if at == last {
+			return first
+		}
+		k = next
+	}
 }
 
 // take empties the list and returns its entries as a chain through next. They are to be told, or, with to, to come to another list.
@@ -113,12 +134,16 @@ func (k *kid) ask(up *Call, later *tells) {
 func (c *Call) addKid(k *kid) bool {
 	c.mu.Lock()
 	x := c.more()
-	if c.has(flagCancel) {
+	if c.has(flagCancel) || k.f != nil && c.has(flagTimeout) {
 		c.mu.Unlock()
 		return false
 	}
 	k.up.Store(c)
 	x.kids.add(k)
+	if r := x.rare.Load(); k.f != nil && r != nil && r.tells(c) {
+		k.timed = true
+		r.timed++
+	}
 	c.mu.Unlock()
 	if !c.has(flagHooked) || c.done() {
 		c.hook()
@@ -146,12 +171,22 @@ func (k *kid) drop() bool {
 		x := c.more()
 		k.up.Store(nil)
 		x.kids.remove(k)
+		if k.timed {
+			k.timed = false
+			x.rare.Load().timed--
+		}
 		var h *hook
+		pass := false
 		if c.isDone() {
+			outlived := x.outlived()
 			h = c.unhookDone(x)
+			pass = outlived && !x.outlived() && !x.kids.empty()
 		}
 		c.mu.Unlock()
 		h.undo()
+		if pass {
+			go c.passKids(nil) // which may run functions of users
+		}
 		return true
 	}
 }
@@ -183,7 +218,7 @@ func (c *Call) passOnce(later *tells) (calls []*Call) {
 	for {
 		c.mu.Lock()
 		h := x.hook
-		if h == nil || h.stop != nil || x.kids.empty() || c.has(flagCancel) {
+		if h == nil || h.stop != nil || x.kids.empty() || c.has(flagCancel) || x.outlived() {
 			c.mu.Unlock()
 			return nil
 		}

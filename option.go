@@ -24,7 +24,12 @@ func Name(name string) Option {
 
 // Timeout cancels the call when its function has run for d, its waits included; the time in a queue does not
 // count (a deadline of the context spans that too). The call then ends with a [CancelError] that is
-// context.DeadlineExceeded. A negative d panics, zero is none. It follows Prefect's Call.set_timeout.
+// context.DeadlineExceeded. A negative d panics, zero is none.
+//
+// It is a deadline of the function's context. When the function has returned in time that is over, and what it has started with the context goes on;
+// but a context that package context has derived from it meanwhile, and that was not cancelled, relies on the deadline, and ends with it.
+//
+// It follows Prefect's Call.set_timeout.
 func Timeout(d time.Duration) Option {
 	if d < 0 {
 		misuse("Timeout: negative duration %v", d)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gohop/hop"
 )
@@ -111,6 +113,48 @@ func TestS39_AHostsOwnCodeCannotWaitForItsGuest(t *testing.T) {
 	if err := recv(t, "the inline call", refused); err != nil {
 		t.Error(err)
 	}
+}
+
+// A host that is a goroutine of its own, and is not locked, may be on another thread from one callback to the next, and in one.
+func TestS39_AHostIsKnownOnEachThread(t *testing.T) {
+	host := make(directHost, 100)
+	go func() {
+		for f := range host {
+			f()
+		}
+	}()
+	defer close(host)
+	guest := newLoop(t, &hop.LoopOptions{Host: host})
+	ticked := must(t, hop.Go(bg, guest, func(context.Context) (uint64, error) { return threadID(), nil }))
+	done := make(chan error, 1)
+	host <- func() {
+		for threadID() == ticked && ticked != 0 {
+			// Others lock the thread that this goroutine has left; it has to go on elsewhere.
+			var taken sync.WaitGroup
+			taken.Add(1)
+			free := make(chan struct{})
+			go func() {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				taken.Done()
+				<-free
+			}()
+			taken.Wait()
+			runtime.Gosched()
+			close(free)
+		}
+		if !guest.Here() {
+			t.Error("on another thread, the host's goroutine is not known")
+		}
+		ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+		defer cancel()
+		_, err := hop.Do(ctx, guest, value(3)) // inline: queued, it would wait for itself
+		done <- err
+	}
+	if err := recv(t, "the host", done); err != nil {
+		t.Error(err)
+	}
+	guest.Close()
 }
 
 func TestS25_AStopLooksAgainWhenTheCircleClosesLater(t *testing.T) {
