@@ -313,8 +313,11 @@ func (c *Call) endMore(x *callMore, end *callEnd) {
 	}
 	end.h = c.unhookDone(x)
 	end.kids = x.hooked && !x.kids.empty()
-	if r := x.rare.Load(); r != nil && !c.has(flagAbandoned) {
-		r.made = nil
+	if r := x.rare.Load(); r != nil {
+		r.onCancel = nil
+		if !c.has(flagAbandoned) {
+			r.made = nil
+		}
 	}
 }
 

@@ -155,6 +155,7 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 		c.impl().release()
 		c.endLocked(Cancelled, c.cancelled(cause), later)
 	case state == Running && (bug.CancelIsDone || c.has(flagAbandon)):
+		c.rare()
 		c.set(flagAbandoned)
 		c.endLocked(Cancelled, c.cancelled(cause), later)
 		c.fb.Load().abandoned(c)
@@ -268,8 +269,11 @@ func (cc *callContext) Done() <-chan struct{} {
 		}
 	}
 	done := x.ctxDone
+	hears := x.ctxEnded || x.leftBehind()
 	c.mu.Unlock()
-	c.hook()
+	if !hears {
+		c.hook()
+	}
 	return done
 }
 

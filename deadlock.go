@@ -17,7 +17,8 @@ import (
 //   - to the goroutine that runs the call it waits for;
 //   - to all members of the group, or all calls accepted by the Waiter, that it waits for;
 //   - to the holders of the limiter it waits for, and to the calls that they have made since, of which one suffices;
-//   - to the goroutine that opens the Local it waits for, call or not.
+//   - to the goroutine that opens the Local it waits for, call or not;
+//   - to the calls that run in the place whose end it waits for, if that lets them finish. The wait itself is never refused for that: see endwait.go.
 //
 // A goroutine that stands in no wait, a call that has not started, a promise, an event, a timer: they lead nowhere;
 // whoever waits for them is not stuck, as far as hop knows. A goroutine is stuck if no order of events among those that hop
@@ -37,7 +38,8 @@ type manyWait struct {
 
 	by    func() *fiber                // the goroutine whose doing it is, call or not
 	maybe func(yield func(*Call) bool) // others that may suffice, with any
-	deaf  bool                         // a refusal would not end it
+	deaf  bool                         // nothing but what it waits for ends it: no refusal, no stop, no context
+	runs  bool                         // it is for the functions of the calls, those of abandoned ones too
 }
 
 var (
@@ -221,7 +223,7 @@ func (g *graph) expand(n *node) {
 			return
 		}
 		many.each(func(c *Call) bool {
-			if c.done() && !(many.any && c.out()) { // a limiter's place is given back by the function
+			if c.done() && !((many.any || many.runs) && c.out()) { // a limiter's place is given back by the function
 				n.free = n.free || many.any
 			} else {
 				n.edges = append(n.edges, g.edge(c))
@@ -244,6 +246,17 @@ func (g *graph) expand(n *node) {
 				n.edges = append(n.edges, e)
 				return true
 			})
+		}
+	}
+	if call == nil && many == nil {
+		if e := endWaitOf(n.fb, n.seq); e != nil {
+			e.each(func(c *Call) bool {
+				if !c.done() {
+					n.edges = append(n.edges, g.edge(c))
+				}
+				return true
+			})
+			n.any, n.deaf = len(n.edges), true
 		}
 	}
 	if n.top == nil && n.fb.opens.Load() == 0 || len(n.edges) == 0 || w.seq() != n.seq || !w.standing() {

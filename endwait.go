@@ -10,8 +10,8 @@ import (
 	"github.com/gohop/hop/internal/waitlist"
 )
 
-// Waiting for the end of a loop or pool is waiting for all of its calls. They are not edges of the wait graph: nobody but the
-// place itself can list them. Instead a call that waits for an end looks back, at who waits for it, directly or through
+// Waiting for the end of a loop or pool is waiting for all of its calls. Who searches for another wait's deadlock sees them as edges. But the wait for an
+// end does not search itself, since what is to end may only be found to need it when a call has come to run. Instead a call that waits for an end looks back, at who waits for it, directly or through
 // others: if that is one of the goroutines that the place is to end, neither could go on. It looks when it has been registered, and
 // whenever a new wait begins anywhere all of them are looked at again, so it does not matter which of the waits closes the circle.
 //
@@ -27,7 +27,18 @@ type endWait struct {
 	w    *wait
 	seq  uint64
 	fb   *fiber
-	runs func(*fiber) bool // whether a goroutine runs what the place is to end
+	runs func(*fiber) bool      // whether a goroutine runs what the place is to end
+	each func(func(*Call) bool) // the calls that it lets finish
+}
+
+// endWaitOf returns the wait for an end that fb's wait seq is, nil if it is none.
+func endWaitOf(fb *fiber, seq uint64) *endWait {
+	for _, e := range everyEndWait() {
+		if e.fb == fb && e.seq == seq {
+			return e
+		}
+	}
+	return nil
 }
 
 func (e *endWait) add() {
@@ -73,11 +84,38 @@ func (l *Loop) awaitEnd(ctx context.Context) error {
 	if !l.ended.IsSet() && (l.stoppers.here() || l.hostedHere()) {
 		return errNeeded
 	}
-	return awaitEnd(ctx, l.ended, l.runs)
+	return awaitEnd(ctx, l.ended, l.runs, l.eachKept)
 }
 
-// awaitEnd waits for ended, the end of a place that runs goroutines of which runs is true, unless that needs the caller.
-func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
+// eachKept yields the calls that run on the loop, and on those below it, and that their stop lets finish.
+func (l *Loop) eachKept(yield func(*Call) bool) {
+	for _, c := range l.running(nil) {
+		if at, ok := c.Portal().(*Loop); ok && !at.s.closing.Load() && !yield(c) {
+			return
+		}
+	}
+}
+
+// eachKept yields the calls that the workers run, if the pool's stop lets them finish.
+func (p *Pool) eachKept(yield func(*Call) bool) {
+	var calls []*Call
+	p.mu.Lock()
+	for w := range p.all {
+		if w.place != out && !p.closing.Load() {
+			calls = append(calls, w.fb.calls()...)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range calls {
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+// awaitEnd waits for ended, the end of a place that runs goroutines of which runs is true, unless that needs the caller. each yields the calls that the
+// place lets finish.
+func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each func(func(*Call) bool)) error {
 	fb := self()
 	if fb == nil {
 		return ended.Wait(ctx)
@@ -95,7 +133,8 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool) error {
 		circle := false
 		var mine *endWait
 		err := waitOn(inner, 0, "the end of a stop", func(w *wait) bool {
-			mine = &endWait{w, w.seq(), fb, runs}
+			w.limitTo(inner)
+			mine = &endWait{w, w.seq(), fb, runs, each}
 			mine.add()
 			ended.mu.Lock()
 			over := ended.set.Load()

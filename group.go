@@ -129,7 +129,7 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 func (g *Group) follow(ctx context.Context) (stop func()) {
 	stopCtx := func() bool { return false }
 	if !g.o.Shield {
-		stopCtx = context.AfterFunc(ctx, func() { g.cancel(causeOf(ctx), false) })
+		stopCtx = context.AfterFunc(behindValues(ctx), func() { g.cancel(causeOf(ctx), false) })
 	}
 	var timer *time.Timer
 	if g.o.Timeout > 0 {

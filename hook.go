@@ -55,7 +55,7 @@ func (c *Call) hook() {
 func (c *Call) needsNoHook() bool {
 	parent := c.liveParent()
 	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
-		if sameContext(parent, c.parent()) {
+		if sameContext(parent, behindValues(c.parent())) {
 			c.set(flagEndless)
 		}
 		return true
@@ -210,7 +210,9 @@ func (s *sched) hubUnder(parent context.Context) *Call {
 func (s *sched) newHub(parent context.Context) *Call {
 	h := &Call{under: parentOf(parent), kind: noCall}
 	h.set(flagHub)
-	s.hub.Store(h)
+	if old := s.hub.Swap(h); old != nil {
+		old.finish(Succeeded, nil) // who is in its list still hears of the end; without them, it is taken back
+	}
 	return h
 }
 

@@ -21,6 +21,12 @@ func (x *callMore) leaveBehind(c *Call) {
 	}
 }
 
+// leftBehind reports whether leaveBehind has seen to that. It needs mu.
+func (x *callMore) leftBehind() bool {
+	r := x.rare.Load()
+	return r != nil && r.left != nil
+}
+
 // hookChannel closes done, the Done of a call that has ended, when parent ends: goroutines that the call left behind may
 // wait for it. Most calls leave nobody behind, and parent may live for ever; so what is registered with it holds done
 // weakly, and is taken back when nobody can receive from done any more. A goroutine that receives from a channel keeps it

@@ -27,7 +27,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	l.lockThread()
 	run := l.run
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(behindValues(ctx), func() {
 		l.mu.Lock()
 		if l.run == run && l.driving {
 			l.s.halt.Store(true)
@@ -216,7 +216,7 @@ func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call, pc uintptr) {
 		c.Fail(err)
 	}
 	c.OnDone(func() { l.beginStop(graceful) })
-	stop := context.AfterFunc(ctx, func() { l.beginStop(hard) })
+	stop := context.AfterFunc(behindValues(ctx), func() { l.beginStop(hard) })
 	defer stop()
 	defer l.beginWait(ctx, pc)()
 	l.s.drive()
@@ -229,9 +229,10 @@ func (l *Loop) beginWait(ctx context.Context, pc uintptr) (end func()) {
 	if fb == nil {
 		return func() {}
 	}
+	// Before it stands: nobody ends it then, as RunLoop does not return before the loop has stopped.
+	fb.wait.bound.Store(nil)
+	fb.wait.onMany.Store(&manyWait{each: l.eachRunning, deaf: true, runs: true})
 	w := begin(fb, ctx, pc)
-	w.onMany.Store(&manyWait{each: l.eachRunning, deaf: true})
-	w.limitTo(ctx)
 	lookAgain()
 	return w.finish
 }

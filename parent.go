@@ -2,6 +2,7 @@ package hop
 
 import (
 	"context"
+	"reflect"
 	"sync/atomic"
 	"unsafe"
 )
@@ -14,46 +15,102 @@ type parentRef struct {
 
 func parentOf(ctx context.Context) parentRef { return *(*parentRef)(unsafe.Pointer(&ctx)) }
 
+func (r parentRef) context() context.Context { return *(*context.Context)(unsafe.Pointer(&r)) }
+
 // parent returns the submitter's context, or, once that is of a call that has ended by itself, that of a call further up: what ends one and what c
 // gets to know through it is the same then.
-func (c *Call) parent() (ctx context.Context) {
-	*(*parentRef)(unsafe.Pointer(&ctx)) = parentRef{c.under.kind, atomic.LoadPointer(&c.under.data)}
-	return ctx
+func (c *Call) parent() context.Context { return c.parentRef().context() }
+
+func (c *Call) parentRef() parentRef {
+	return parentRef{c.under.kind, atomic.LoadPointer(&c.under.data)}
 }
 
-// liveParent returns the context whose end is the end of c's: the parent, or, where that is a call that has ended by
-// itself, what that call's context ends with.
+// liveParent returns the context whose end is the end of c's: the parent, or, where that only adds a value to another, that one, or, where that is a
+// call that has ended by itself, what that call's context ends with.
 func (c *Call) liveParent() context.Context {
-	if c.under.kind == ofCall {
+	if k := c.under.kind; k == ofCall || k == ofValue {
 		return c.liveAbove()
 	}
-	return *(*context.Context)(unsafe.Pointer(&c.under)) // which does not change
+	return c.under.context() // which does not change
 }
 
 // ofCall is the kind of a call's context.
 var ofCall = parentOf((*callContext)(nil)).kind
 
-// liveAbove is liveParent where the parent is a call. On its way it makes the way shorter, for the next time: calls that each start the next, with
-// their own context, are a long one, and all of it would be kept.
-func (c *Call) liveAbove() context.Context {
-	for c.under.kind == ofCall {
-		up := (*Call)(atomic.LoadPointer(&c.under.data))
-		if !up.done() || up.has(flagCancel) {
-			break
+// ofValue is the kind of the contexts that context.WithValue makes. Such a one ends when that ends which it was made of. But it shows neither that one nor
+// the method AfterFunc, so package context would need a goroutine to tell of the end of a call's context with a value. It begins with the
+// other; should that change, ofValue is no context's kind.
+var ofValue = func() unsafe.Pointer {
+	of := context.Context(new(keyProbe))
+	ctx := context.WithValue(of, ofValueKey{}, 0)
+	t := reflect.TypeOf(ctx)
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && t.Elem().NumField() > 0 {
+		first := t.Elem().Field(0)
+		if ref := parentOf(ctx); first.Type == reflect.TypeFor[context.Context]() && first.Offset == 0 && *(*parentRef)(ref.data) == parentOf(of) {
+			return ref.kind
 		}
-		if up.under.kind == ofCall && (up.from == nil || c.from != nil) { // else up knows the way back for c
+	}
+	return unsafe.Pointer(new(int))
+}()
+
+type ofValueKey struct{}
+
+// behindValues returns the context that ctx adds values to, ctx itself if it adds none: they end together.
+func behindValues(ctx context.Context) context.Context {
+	if parentOf(ctx).kind == ofValue {
+		return parentOf(ctx).behind().context()
+	}
+	return ctx
+}
+
+func (r parentRef) behind() parentRef {
+	for r.kind == ofValue {
+		r = *(*parentRef)(r.data)
+	}
+	return r
+}
+
+// liveAbove is liveParent where the parent is a call, or adds a value. On its way it makes the way shorter, for the next time: calls that each start
+// the next, with their own context, are a long one, and all of it would be kept.
+func (c *Call) liveAbove() context.Context {
+	for {
+		parent := c.parentRef()
+		live := parent.behind()
+		if live.kind != ofCall {
+			return live.context()
+		}
+		up := (*Call)(live.data)
+		if !up.done() || up.has(flagCancel) {
+			return live.context()
+		}
+		if parent.kind == ofCall && up.under.kind == ofCall && (up.from == nil || c.from != nil) { // else up knows the way back for c
 			// Another may have found one further up, or down: any will do.
 			atomic.StorePointer(&c.under.data, atomic.LoadPointer(&up.under.data))
 		}
 		c = up
 	}
-	return c.parent()
 }
 
-// parentErr returns the Err of the context whose end is the end of c's.
+// parentErr returns the Err of the context whose end is the end of c's. First it looks whether there may be one: to ask all calls above in turn would
+// take a deep stack, where calls that wait for each other are nested deep.
 func (c *Call) parentErr() error {
-	if c.has(flagEndless) {
-		return nil
+	for up := c; ; {
+		st := up.st.Load()
+		if st&flagCancel != 0 && up != c {
+			break
+		}
+		if st&flagEndless != 0 {
+			return nil
+		}
+		parent := up.liveParent()
+		cc, ok := parent.(*callContext)
+		if !ok {
+			if parent.Err() == nil {
+				return nil
+			}
+			break
+		}
+		up = (*Call)(cc)
 	}
 	return c.liveParent().Err()
 }

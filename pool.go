@@ -347,10 +347,17 @@ func (p *Pool) SetSize(n int) {
 func (p *Pool) Stats() PoolStats {
 	p.check()
 	p.mu.Lock()
-	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: max(0, p.abandoned)}
-	for w := range p.all {
-		if w.place == holds && w.base != nil && w.base.done() {
-			s.Running-- // its function has returned; the worker has not come round to saying so
+	s := PoolStats{Running: p.running, Waiting: p.waiting, Idle: len(p.idle), Abandoned: p.abandoned}
+	for w := range p.all { // the worker may not have come round to saying what has become of its function
+		switch {
+		case w.base == nil:
+		case w.place == holds && w.base.out():
+			s.Running--
+			s.Abandoned++
+		case w.place == holds && w.base.done():
+			s.Running--
+		case w.place == out && !w.base.out():
+			s.Abandoned--
 		}
 	}
 	calls, posts := p.unread()

@@ -54,7 +54,7 @@ func (p *Pool) awaitEnd(ctx context.Context) error {
 	if p.stoppers.here() && !p.ended.IsSet() {
 		return errNeeded
 	}
-	return awaitEnd(ctx, p.ended, p.runs)
+	return awaitEnd(ctx, p.ended, p.runs, p.eachKept)
 }
 
 // beginStop raises what is asked for.
@@ -79,7 +79,9 @@ func (p *Pool) beginStop(to stopLevel) {
 				cancel = append(cancel, w.base)
 			}
 			cancel = append(cancel, w.fb.calls()...)
-			waits = append(waits, &w.fb.wait)
+			if many := w.fb.wait.onMany.Load(); many == nil || !many.deaf {
+				waits = append(waits, &w.fb.wait)
+			}
 		}
 	}
 	for _, w := range p.idle {

@@ -270,6 +270,7 @@ func (w *wait) blockHere(ctx context.Context) {
 // suspendUnder suspends the task until it is resumed, or ctx ends.
 func (w *wait) suspendUnder(ctx context.Context) {
 	seq := w.seq()
+	ctx = behindValues(ctx)
 	if gc, ok := ctx.(*groupContext); ok {
 		n := &endNode{w: w, seq: seq}
 		gc.g.addEnd(n)
@@ -294,7 +295,9 @@ func (n *endNode) Wake() bool { return n.w.wakeAs(n.seq, ended) }
 func (w *wait) bind(ctx context.Context) bool {
 	cc, ok := ctx.(*callContext)
 	if !ok {
-		return false
+		if cc, ok = behindValues(ctx).(*callContext); !ok {
+			return false
+		}
 	}
 	c := (*Call)(cc)
 	if w.fb == nil || c.fb.Load() != w.fb || c.done() {

@@ -46,7 +46,7 @@ func NewWaiter() *Waiter {
 	w.s.waiter = w
 	w.s.notify = w.want
 	w.s.box.Sleep()
-	w.many.each = w.eachKid
+	w.many.each, w.many.runs = w.eachWaited, true
 	return w
 }
 
@@ -187,6 +187,31 @@ func (w *Waiter) eachKid(yield func(*Call) bool) {
 	}
 }
 
+// eachWaited yields what the goroutine that waits finishes before Wait returns: those, and what else it runs, as the functions of abandoned calls and
+// what was sent here by another Waiter's wait.
+func (w *Waiter) eachWaited(yield func(*Call) bool) {
+	seen := map[*Call]bool{nil: true}
+	each := func(c *Call) bool {
+		if seen[c] {
+			return true
+		}
+		seen[c] = true
+		return yield(c)
+	}
+	for c := range w.eachKid {
+		if !each(c) {
+			return
+		}
+	}
+	var calls []*Call
+	w.s.coros.each(func(co *coro) { calls = append(calls, co.calls()...) })
+	for _, c := range calls {
+		if !each(c) {
+			return
+		}
+	}
+}
+
 // OnDone has f run on the goroutine that waits, once the awaited call is done: in the order of registration, with the
 // context of Wait. After that it runs at once, here. It follows Waiter.add_done_callback.
 func (w *Waiter) OnDone(f func(context.Context)) {
@@ -321,14 +346,48 @@ func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 		cancelFor(ctx, kids)
 	}
 	for i, k := range kids {
-		if !cancel && k.await(ctx, pc) != nil && ctx.Err() != nil {
+		if !cancel && w.awaitKid(ctx, pc, k) == ended {
 			cancel = true
 			cancelFor(ctx, kids[i:])
 		}
 		if cancel {
-			k.await(context.WithoutCancel(ctx), pc)
+			w.awaitKid(context.WithoutCancel(ctx), pc, k)
 		}
 		k.unseen()
+	}
+}
+
+// awaitKid waits for k, which was accepted and runs on the caller's loop, and says what has ended that: k's end or ctx's. If one of those accepted waits for
+// what the caller runs, it is that wait which is refused.
+func (w *Waiter) awaitKid(ctx context.Context, pc uintptr, k *Call) phase {
+	fb := self()
+	for !k.settled() {
+		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true})
+		wt := begin(fb, ctx, pc)
+		wt.limitTo(ctx)
+		if !k.list(wt) {
+			wt.abort()
+			break
+		}
+		k.watch()
+		lookAgain()
+		refuseStuck(w.kidFibers)
+		why := wt.block(ctx)
+		k.unlist(wt)
+		wt.finish()
+		if why == ended {
+			return ended
+		}
+	}
+	return woken
+}
+
+// kidFibers yields the goroutines that run those that were accepted.
+func (w *Waiter) kidFibers(yield func(*fiber) bool) {
+	for k := range w.eachKid {
+		if fb := k.fb.Load(); fb != nil && !yield(fb) {
+			return
+		}
 	}
 }
 

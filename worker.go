@@ -28,7 +28,6 @@ type worker struct {
 
 	place workerPlace
 	base  *Call     // the call that it runs, below all inline ones
-	outs  int       // 1: base was abandoned and its function runs on; -1: that has returned before it was told
 	since time.Time // idle since
 }
 
@@ -75,7 +74,7 @@ func (w *worker) give(it item) {
 }
 
 func (w *worker) hold(it item) {
-	w.place, w.outs = holds, 0
+	w.place = holds
 	w.base, _ = it.(*Call)
 	if w.base != nil && w.p.o.QueueLimit > 0 {
 		w.base.mu.Lock()
@@ -183,7 +182,7 @@ func (w *worker) stepBack() {
 
 // abandoned is told that nobody waits for the function of c any more, which runs on the worker. If c is what the worker was given, its
 // place is given away; a call that runs inline on top of another has none of its own. The function may have returned
-// already, and that may have been told already.
+// already, and that may have been told already: then there is nothing to do.
 func (w *worker) abandoned(c *Call) {
 	if w.alone {
 		return
@@ -191,12 +190,13 @@ func (w *worker) abandoned(c *Call) {
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.abandoned++
-	if w.base != c {
+	r := c.hasRare()
+	if r.back {
 		return
 	}
-	w.outs++
-	if w.outs != 1 {
+	r.told = true
+	p.abandoned++
+	if w.base != c {
 		return
 	}
 	switch w.place {
@@ -218,12 +218,13 @@ func (w *worker) cameBack(c *Call) {
 	p := w.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.abandoned--
-	if w.base != c {
+	r := c.hasRare()
+	if !r.told {
+		r.back = true
 		return
 	}
-	w.outs--
-	if w.outs == 0 && w.place == out {
+	p.abandoned--
+	if w.base == c && w.place == out {
 		w.place = holds
 		p.running++
 		p.changed()

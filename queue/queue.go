@@ -217,6 +217,9 @@ func (q *Queue[T]) submitTurn(t *turn[T], n uint64) error {
 	}()
 	err := q.on.Submit(t.p.Call())
 	returned = true
+	if err != nil {
+		t.p.Cancel(err) // or it would count as one that may still run
+	}
 	return err
 }
 
