@@ -443,3 +443,24 @@ func TestS13_APanicOnAPoolOfOne(t *testing.T) {
 		must(t, hop.Go(bg, pool, value(1)))
 	}
 }
+
+// Stats knows that a function was abandoned as soon as the call is done, and that it has returned as soon as CancelWait says so.
+func TestS18_AnAbandonedFunctionIsCountedAtOnce(t *testing.T) {
+	pool := newPool(t, &hop.PoolOptions{Size: 1})
+	for range 1000 {
+		release, started := make(chan struct{}), make(chan struct{})
+		p := hop.Go(bg, pool, func(context.Context) (int, error) { close(started); <-release; return 1, nil }, hop.Abandon())
+		<-started
+		stats := make(chan hop.PoolStats)
+		go func() { p.Wait(bg); stats <- pool.Stats() }()
+		go p.Cancel(nil)
+		if s := <-stats; s.Abandoned != 1 || s.Running != 0 {
+			t.Fatalf("after its end: %+v", s)
+		}
+		close(release)
+		p.CancelWait(bg, nil)
+		if s := pool.Stats(); s.Abandoned != 0 || s.Running != 0 {
+			t.Fatalf("after its return: %+v", s)
+		}
+	}
+}

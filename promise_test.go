@@ -303,3 +303,22 @@ func TestResolveIsEndedByTheFunctionOfAnotherCall(t *testing.T) {
 type unannounced struct{ context.Context }
 
 func (unannounced) Done() <-chan struct{} { return make(chan struct{}) }
+
+func TestS12_AnEndedPromiseReleasesItsOnCancel(t *testing.T) {
+	for name, end := range map[string]func(p *hop.Promise[int]){
+		"resolved":  func(p *hop.Promise[int]) { p.Resolve(1) },
+		"rejected":  func(p *hop.Promise[int]) { p.Reject(errors.New("no")) },
+		"cancelled": func(p *hop.Promise[int]) { p.Pending().Cancel(nil); p.Resolve(1) },
+	} {
+		p := hop.NewPromise[int](bg)
+		var freed atomic.Bool
+		func() {
+			kept := new([4096]byte)
+			runtime.AddCleanup(kept, func(int) { freed.Store(true) }, 0)
+			p.OnCancel(func(error) { runtime.KeepAlive(kept) })
+		}()
+		end(p)
+		eventually(t, name+": the function is garbage", func() bool { runtime.GC(); return freed.Load() })
+		runtime.KeepAlive(p)
+	}
+}

@@ -24,7 +24,8 @@ import (
 // calls runs on the goroutine that ranges, between two yields, and may wait there. A Pending that calls gives again
 // before it was yielded is yielded once; a nil one panics.
 //
-// Ranging blocks until the next one is done: on a loop it suspends the task, on a pool it gives back the place. It stops
+// Ranging blocks until the next one is done, and its OnDone functions have returned, so what they have noted is there: one of them that waited for the
+// loop that ranges would wait for ever. On a loop it suspends the task, on a pool it gives back the place. It stops
 // when ctx ends: what has finished is still yielded, nothing more is pulled (without MaxConcurrent all have been), and the
 // iterator ends. The loop that ranges sees that in ctx.Err. It ends in the same way when the place that it runs on is
 // stopped (a wait would return hop.ErrStopped), and panics where a wait would return hop.ErrCannotWait.

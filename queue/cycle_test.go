@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/queue"
@@ -147,4 +148,33 @@ func TestS4_AFunctionThatWaitsMakesRoomLater(t *testing.T) {
 		}
 		shutdown(t, q)
 	})
+}
+
+// A value that its queue's portal does not take leaves no call behind that could still give a Limiter's place back.
+func TestARefusedPutIsNoWayOut(t *testing.T) {
+	stoppedLoop := hop.NewLoop(nil)
+	stoppedLoop.Close()
+	stoppedPool := hop.NewPool(nil)
+	stoppedPool.Close()
+	for _, on := range []hop.Portal{nil, stoppedLoop, stoppedPool} {
+		lim := hop.NewLimiter(1)
+		p := hop.Go(t.Context(), hop.Goroutines, func(ctx context.Context) (int, error) {
+			if err := lim.Acquire(ctx); err != nil {
+				return 0, err
+			}
+			defer lim.Release()
+			if on != nil {
+				q := queue.New(on, func(context.Context, int) error { return nil }, nil)
+				if err := q.Put(ctx, 1); !errors.Is(err, hop.ErrStopped) {
+					t.Errorf("%v: Put returned %v", on, err)
+				}
+			}
+			return 0, lim.Acquire(ctx)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if _, err := p.Wait(ctx); !errors.Is(err, hop.ErrDeadlock) {
+			t.Errorf("after a Put on %v: %v", on, err)
+		}
+		cancel()
+	}
 }
