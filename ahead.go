@@ -58,11 +58,11 @@ func (s *sched) fetchSent() {
 		return
 	}
 	it, _ := s.box.Ahead(coroAhead)
-	switch it := it.(type) {
-	case *coro:
-		it.fetch()
-	case *Call:
-		linesOf(it, callLines)
+	switch it.kind() {
+	case itemCoro:
+		it.coro().fetch()
+	case itemCall:
+		linesOf(it.call(), callLines)
 	}
 	s.sent(stackAhead).fetchStack()
 	s.sent(callAhead).fetchCall()
@@ -71,8 +71,7 @@ func (s *sched) fetchSent() {
 // sent returns the task of the batch that has i before it, nil if that is none.
 func (s *sched) sent(i int) *coro {
 	it, _ := s.box.Ahead(i)
-	c, _ := it.(*coro)
-	return c
+	return it.asCoro()
 }
 
 //go:nosplit

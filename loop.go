@@ -185,10 +185,10 @@ func (l *Loop) Submit(c *Call) error {
 		}
 		return err
 	}
-	if l.s.send(c, open) {
+	if l.s.send(c.item(), open) {
 		return nil
 	}
-	if maker := l.mayStillSubmit(c); maker != nil && l.s.send(c, told) {
+	if maker := l.mayStillSubmit(c); maker != nil && l.s.send(c.item(), told) {
 		if l.s.closing.Load() && !maker.has(flagHook) {
 			c.Cancel(ErrStopped) // the Close that cancels everything may have passed
 		}
@@ -224,11 +224,13 @@ func (l *Loop) eachQueued(f func(*Call)) {
 		if deadItem(it) {
 			return true
 		}
-		switch it := it.(type) {
-		case *Call:
-			calls = append(calls, it)
-		case dueHeld:
-			calls = append(calls, it.c)
+		switch it.kind() {
+		case itemCall:
+			calls = append(calls, it.call())
+		case itemDeed:
+			if held, ok := it.deed().(dueHeld); ok {
+				calls = append(calls, held.c)
+			}
 		}
 		return true
 	})
@@ -310,10 +312,10 @@ func delayedCall(t *timerheap.Timer) *Call {
 // due sends a delayed call into the mailbox, or has it get its places first.
 func (c *Call) due(s *sched) {
 	if c.has(flagHeld) {
-		s.send(dueHeld{c}, internal)
+		s.send(boxedDeed(dueHeld{c}), internal)
 		return
 	}
-	s.send(c, internal)
+	s.send(c.item(), internal)
 }
 
 // A dueHeld is a delayed call that is due, and is to get its places.

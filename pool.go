@@ -174,19 +174,19 @@ func (p *Pool) submitAccepted(c *Call) error {
 // sendCall is send for a call, which counts as long as it waits for a worker, where there is a QueueLimit: all of it is under mu then.
 func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 	if p.o.QueueLimit == 0 {
-		return p.send(c, level), false
+		return p.send(c.item(), level), false
 	}
 	for looked := false; ; looked = true {
 		p.mu.Lock()
 		switch {
 		case !p.queue.Came() && p.hasPlace() && p.takes(level):
-			p.give(c)
+			p.give(c.item())
 			p.changed()
 			p.mu.Unlock()
 			return true, false
 		case p.queued.Load() < int64(p.o.QueueLimit):
 			c.enterQueue(&p.queued)
-			sent, wake := p.queue.Push(c, level)
+			sent, wake := p.queue.Push(c.item(), level)
 			if wake {
 				p.feed()
 			}
@@ -285,14 +285,14 @@ func (p *Pool) give(it item) {
 	p.start(it)
 }
 
-// take returns what is next in the queue; nil: it is empty, and who sends next wakes it. It needs mu.
+// take returns what is next in the queue; none: it is empty, and who sends next wakes it. It needs mu.
 func (p *Pool) take() item {
 	for {
 		if it, ok := p.queue.Next(); ok {
 			return it
 		}
 		if p.queue.Sleep() {
-			return nil
+			return item{}
 		}
 	}
 }
@@ -310,7 +310,7 @@ func (p *Pool) feed() {
 			break
 		}
 		it := p.take()
-		if it == nil {
+		if it.none() {
 			break
 		}
 		p.give(it)
@@ -321,8 +321,8 @@ func (p *Pool) feed() {
 // unread returns the calls in the queue that have not ended, and how many posted functions there are. It needs mu.
 func (p *Pool) unread() (calls []*Call, posts int) {
 	p.queue.Unread(func(it item) {
-		switch c, ok := it.(*Call); {
-		case !ok:
+		switch c := it.asCall(); {
+		case c == nil:
 			posts++
 		case !c.done():
 			calls = append(calls, c)

@@ -85,7 +85,7 @@ func (p *Pool) beginStop(to stopLevel) {
 		}
 	}
 	for _, w := range p.idle {
-		w.ch <- nil
+		w.ch <- item{}
 	}
 	p.idle = nil
 	if p.reaper != nil {

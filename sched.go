@@ -74,25 +74,22 @@ const (
 	dead
 )
 
-// An item is what a mailbox carries: a posted function, a call, or a task to resume.
-type item interface{ do(fb *fiber) }
-
 // deadItem reports that it is to run a call which has ended: to do it does nothing. It is asked under a mailbox's lock, and takes none.
 func deadItem(it item) bool {
-	switch it := it.(type) {
-	case *Call:
-		return it.done()
-	case dueHeld:
-		return it.c.done()
+	switch it.kind() {
+	case itemCall:
+		return it.call().done()
+	case itemDeed:
+		if held, ok := it.deed().(dueHeld); ok {
+			return held.c.done()
+		}
 	}
 	return false
 }
 
-type posted func()
+type postedDeed func()
 
-func (c *Call) do(fb *fiber) { c.runLabelled(fb) }
-
-func (f posted) do(fb *fiber) {
+func (f postedDeed) do(fb *fiber) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -139,17 +136,17 @@ func (s *sched) resumeLater(c *coro) {
 			return
 		}
 	}
-	s.send(c, internal)
+	s.send(c.item(), internal)
 }
 
-// next returns what to do next; nil: nothing, the driver is to unwind. It may sleep.
+// next returns what to do next; none: nothing, the driver is to unwind. It may sleep.
 func (s *sched) next() item {
-	if it := s.pending; it != nil {
-		s.pending = nil
+	if it := s.pending; !it.none() {
+		s.pending = item{}
 		return it
 	}
 	if s.budget == 0 || s.halt.Load() {
-		return nil // the host has a turn, or Run is to return
+		return item{} // the host has a turn, or Run is to return
 	}
 	s.budget--
 	if s.budget > 0 && s.budget%4 == 0 && time.Since(s.tickBegan) > tickTime {
@@ -157,7 +154,7 @@ func (s *sched) next() item {
 	}
 	if s.tasks >= crowd || s.rush.on {
 		if c := s.nextDue(); c != nil {
-			return c
+			return c.item()
 		}
 	}
 	for {
@@ -171,7 +168,7 @@ func (s *sched) next() item {
 			if s.tasks >= cold {
 				s.ready.fetch()
 			}
-			return c
+			return c.item()
 		}
 		if runtime.GOARCH == "wasm" {
 			runtime.Gosched() // nothing else takes the one thread from a loop that is busy
@@ -186,29 +183,29 @@ func (s *sched) next() item {
 		}
 		if s.rush.on {
 			if c := s.lastDue(); c != nil {
-				return c
+				return c.item()
 			}
 		}
 		if s.over || !s.sleep() {
-			return nil
+			return item{}
 		}
 	}
 }
 
 // nextPosted returns what is to be done next if that is another posted function of the batch; nil: ask next.
-func (s *sched) nextPosted() posted {
-	if s.pending != nil || s.target != nil || s.budget >= 0 || s.rush.on || s.halt.Load() {
+func (s *sched) nextPosted() func() {
+	if !s.pending.none() || s.target != nil || s.budget >= 0 || s.rush.on || s.halt.Load() {
 		return nil
 	}
 	it, ok := s.box.Next()
 	if !ok {
 		return nil
 	}
-	f, ok := it.(posted)
-	if !ok {
+	if it.kind() != itemPosted {
 		s.pending = it
+		return nil
 	}
-	return f
+	return it.function()
 }
 
 // How long the driver looks for more before it sleeps. A locked thread spins: see wait.go; when that has been in vain several

@@ -224,7 +224,7 @@ func (l *Loop) cancelAll(later *tells) {
 	turn.Race(l.s)
 	l.s.cutting.Store(true)
 	l.s.closing.Store(true)
-	defer l.s.send(stopWaits{}, internal)
+	defer l.s.send(boxedDeed(stopWaits{}), internal)
 	defer func() {
 		var calls []*Call
 		l.s.coros.each(func(co *coro) {
@@ -302,7 +302,7 @@ func (l *Loop) unfinished() int {
 		}
 	})
 	l.s.box.Each(func(it item) bool {
-		if c, ok := it.(*Call); ok && c.raw() <= Queued { // one that runs may still be shown
+		if c := it.asCall(); c != nil && c.raw() <= Queued { // one that runs may still be shown
 			n++
 		}
 		return true

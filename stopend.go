@@ -104,7 +104,7 @@ func (l *Loop) runHook(what string, f func(context.Context) error) {
 		}
 	})
 	l.hook = c
-	l.s.send(c, internal)
+	l.s.send(c.item(), internal)
 }
 
 // gone ends the stop: nothing of the loop is left.

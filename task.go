@@ -56,8 +56,6 @@ type coro struct {
 }
 
 // do makes a coroutine an item; a dispatcher does not call it but resumes the task.
-func (c *coro) do(*fiber) {}
-
 type exited struct{}
 
 func (s *sched) newCoro() *coro {
@@ -125,11 +123,11 @@ func (s *sched) spare() *coro {
 func (s *sched) drive() {
 	for {
 		it := s.next()
-		if it == nil {
+		if it.none() {
 			return
 		}
-		c, ok := it.(*coro)
-		if !ok {
+		c := it.asCoro()
+		if c == nil {
 			s.pending = it
 			c = s.spare()
 		}
@@ -147,31 +145,34 @@ func (c *coro) dispatch() {
 			}
 			continue
 		}
-		switch it := s.next().(type) {
-		case posted:
-			c.runPosted(it)
-		case *Call:
-			c.begin()
-			if it.has(flagLabels) {
-				it.runLabelled(&c.fiber)
-			} else {
-				it.run(&c.fiber)
+		it := s.next()
+		switch it.kind() {
+		case itemPosted:
+			if it.none() {
+				if !c.rest() {
+					return
+				}
+				continue
 			}
-		case *coro:
-			switch {
-			case it.active:
-				s.target = it
+			c.runPosted(it.function())
+		case itemCall:
+			c.begin()
+			if call := it.call(); call.has(flagLabels) {
+				call.runLabelled(&c.fiber)
+			} else {
+				call.run(&c.fiber)
+			}
+		case itemCoro:
+			switch other := it.coro(); {
+			case other.active:
+				s.target = other
 			case s.depth < maxDepth:
-				s.resume(it)
+				s.resume(other)
 			default: // from further below, so that the chain does not grow
 				s.pending = it
 				if !c.rest() {
 					return
 				}
-			}
-		case nil:
-			if !c.rest() {
-				return
 			}
 		default:
 			c.begin()
@@ -189,7 +190,7 @@ func (c *coro) begin() {
 }
 
 // runPosted runs f, and the posted functions that follow it in the batch: one deferred call serves them all.
-func (c *coro) runPosted(f posted) {
+func (c *coro) runPosted(f func()) {
 	s := c.s
 	returned := false
 	defer func() {
@@ -237,11 +238,11 @@ func (s *sched) suspend(c *coro) {
 			break
 		}
 		it := s.next()
-		if it == nil {
+		if it.none() {
 			c.yield(struct{}{})
 			break
 		}
-		if other, ok := it.(*coro); ok {
+		if other := it.asCoro(); other != nil {
 			if other == c {
 				break
 			}
@@ -253,7 +254,7 @@ func (s *sched) suspend(c *coro) {
 				s.resume(other)
 				continue
 			}
-			s.pending = other
+			s.pending = it
 			c.yield(struct{}{})
 			break
 		}

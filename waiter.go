@@ -97,9 +97,9 @@ func (w *Waiter) Submit(c *Call) error {
 
 func (w *Waiter) pushLocked(c *Call) bool {
 	if w.via != nil {
-		return w.via.send(c, internal)
+		return w.via.send(c.item(), internal)
 	}
-	ok, wake := w.s.box.Push(c, open)
+	ok, wake := w.s.box.Push(c.item(), open)
 	if wake {
 		w.wantLocked()
 	}
@@ -330,7 +330,7 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 	w.via = fb.s
 	for w.s.box.Refill() { // what came before is the loop's to run now
 		for it, ok := w.s.box.Next(); ok; it, ok = w.s.box.Next() {
-			if c, ok := it.(*Call); ok && !w.via.send(c, internal) {
+			if c := it.asCall(); c != nil && !w.via.send(it, internal) {
 				refused = append(refused, c)
 			}
 		}

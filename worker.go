@@ -21,7 +21,7 @@ import (
 type worker struct {
 	p      *Pool
 	fb     fiber
-	ch     chan item // what to run next; nil: end
+	ch     chan item // what to run next; none: end
 	gone   bool      // its goroutine is to end; its own
 	alone  bool      // see startAlone; set once
 	locals localValues
@@ -75,7 +75,7 @@ func (w *worker) give(it item) {
 
 func (w *worker) hold(it item) {
 	w.place = holds
-	w.base, _ = it.(*Call)
+	w.base = it.asCall()
 	if w.base != nil && w.p.o.QueueLimit > 0 {
 		w.base.mu.Lock()
 		w.base.leaveQueue()
@@ -89,10 +89,10 @@ func (w *worker) main() {
 	defer w.end()                   // also on runtime.Goexit in a function
 	for !w.gone {
 		it := <-w.ch
-		if it == nil {
+		if it.none() {
 			return
 		}
-		for it != nil {
+		for !it.none() {
 			it.do(&w.fb)
 			it = w.next()
 		}
@@ -105,12 +105,12 @@ func (w *worker) next() item {
 	turn.At(turn.Idle, w)
 	if w.alone {
 		w.gone = true
-		return nil
+		return item{}
 	}
 	p.mu.Lock()
 	p.running--
 	if p.hasPlace() {
-		if it := p.take(); it != nil {
+		if it := p.take(); !it.none() {
 			p.running++
 			w.hold(it)
 			if p.owed {
@@ -127,10 +127,10 @@ func (w *worker) next() item {
 		w.since = time.Now()
 		p.idle = append(p.idle, w)
 		p.reapLater()
-		return nil
+		return item{}
 	}
 	w.gone = true
-	return nil
+	return item{}
 }
 
 // end is the end of the worker's goroutine.
@@ -253,7 +253,7 @@ func (p *Pool) reap() {
 	p.reaping = false
 	n := 0
 	for n < len(p.idle) && time.Since(p.idle[n].since) >= p.o.IdleTimeout {
-		p.idle[n].ch <- nil
+		p.idle[n].ch <- item{}
 		n++
 	}
 	if bug.DyingWorker {

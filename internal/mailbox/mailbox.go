@@ -24,8 +24,8 @@ const (
 
 	// Where the receiver runs on another processor, it has the lines of the ring that senders come to next, since it has cleared them. A sender
 	// that waited for each in turn would wait for each fourth message; so it asks for them before.
-	aLine = fetch.Line / 16 // messages, of two words each
-	ahead = 4               // lines
+	aLine = fetch.Line / 8 // messages, of a word each
+	ahead = 4              // lines
 )
 
 // A Level says who may still send: a message of a lower level than the box's is refused.
