@@ -26,8 +26,9 @@ var (
 	// ErrDeadlock is what every [DeadlockError] is: the wait could never have ended.
 	ErrDeadlock = errors.New("hop: deadlock")
 
-	// ErrCannotWait is returned by a wait in a place where nothing can wait: inside a C function that a task called,
-	// or on a foreign event loop's own goroutine.
+	// ErrCannotWait is returned by a wait in a place where nothing can wait: inside a C function that a task called, in a call that
+	// runs inline on a foreign event loop's own goroutine, there for a call of its guest, and by RunLoop and Loop.Run on a loop. Any other wait on
+	// a foreign event loop's own goroutine blocks it.
 	ErrCannotWait = errors.New("hop: cannot wait here")
 
 	// ErrGoexit is the error of a call whose function ended its goroutine with runtime.Goexit, as t.FailNow does.
