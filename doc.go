@@ -143,6 +143,7 @@ nanoseconds and one or two allocations. A task that never waits costs no corouti
 # See also
 
 Package collect takes many results, package queue feeds values to one function in order, package bridge calls functions
-found at run time. They stand on the exported names of this package; another could write them.
+found at run time. They stand on the exported names of this package, but for what an internal package gives the first two: who asks, a
+wait that is seen as one for calls, and a cheaper place in a call's list.
 */
 package hop

@@ -32,5 +32,6 @@
 // do when they are about to wait for one call alone, or for all of several, and one of these waits for the call that
 // asks: there is no result to take, and no error that could say so.
 //
-// The package stands on the exported names of package hop alone.
+// The package stands on the exported names of package hop, but for what internal packages give it: who asks, and a cheaper place in a
+// call's list.
 package collect
