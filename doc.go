@@ -138,7 +138,10 @@ The runtime sets some limits to tasks:
 # Cost
 
 A post to a busy loop costs tens of nanoseconds and no allocation; a call made and awaited inside a loop, some hundred
-nanoseconds and one or two allocations. A task that never waits costs no coroutine switch. An idle loop or pool uses no CPU.
+nanoseconds and one allocation. A task that never waits costs no coroutine switch. An idle loop or pool uses no CPU.
+
+What comments here say of costs was measured on a quiet machine, two cores of an AMD EPYC. docs/benchmarks.md is one run on another, where most
+takes up to three times as long, and a round trip to a thread five times.
 
 # See also
 
