@@ -80,7 +80,8 @@ Calls may wait for calls in every direction: a loop for a pool that calls back i
 depth. Do on the loop that one is on runs inline.
 
 A wait that can never end is refused. If what a call waits for is itself waiting, directly or through others, for that call,
-then Wait returns a [DeadlockError], which lists every wait with its file and line. The other waits go on.
+then Wait returns a [DeadlockError], which lists every wait with its file and line. The other waits go on. What this package does not see
+is not found: a circle through a mutex or a channel, nor one through an Event, a Promise or Recv, which anybody may end.
 
 # Back to who waits
 
@@ -133,7 +134,8 @@ The runtime sets some limits to tasks:
   - Inside a C function that a task has called, which calls back into Go, a wait that would have to suspend returns
     [ErrCannotWait].
   - A [Host] written in C must post the loop's ticks always at one depth of C calls.
-  - A function that heeds no context cannot be ended. Abandon ends its call, and the pool replaces its worker.
+  - A function that heeds no context cannot be ended. Abandon ends its call: a pool counts the function until it returns, and replaces its
+    worker; a loop waits for it.
 
 # Cost
 

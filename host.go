@@ -14,7 +14,7 @@ import (
 //
 // Post has f run by the host, one after another, always at the same depth of C calls, on one goroutine: that of a toolkit is locked to its thread, an event
 // loop in Go need not lock its own. It must be safe from any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
-// more; its guests then end: every call in them with ErrStopped.
+// more; its guests then end: every call in them with ErrStopped. Functions that were posted and have not run are dropped.
 //
 // Where Post is called because a task is to go on, hop holds a lock of what the task has waited for. So Post must not wait for anybody who may be
 // using hop, nor panic, nor end its goroutine with runtime.Goexit. A panic counts as an error, which stops the guests; a Goexit does too, but the

@@ -54,6 +54,9 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 // the call is cancelled. Calls made by one goroutine on one loop start in their order. If the portal refuses the call, the
 // Pending ends with the refusal.
 //
+// The context of f does not end when f returns: what f has started with it goes on until the caller's ctx ends. That of WithGroup ends with the
+// group; for one with a Timeout, see there.
+//
 // Go costs one allocation, of 112 bytes for a result of one word, and on the caller's own loop about 0.15 µs; with the wait for its
 // result 0.4 µs. A Name, a group and being asked for Done or OnDone cost 112 bytes more, once; 176 where the call has to be told of the end of
 // ctx. It follows async-kernel's Caller.call_soon, Prefect's call_soon_in_loop_thread and call_soon_in_new_thread, and asyncio.create_task: a

@@ -50,3 +50,40 @@ func ExampleNoLeaks() {
 	}
 	_ = test
 }
+
+// Do on a portal from inside a call on it: pools keep that, and a goroutine that runs one call after another cannot.
+func ExampleTestNesting() {
+	test := func(t *testing.T) { // func TestNesting(t *testing.T)
+		hoptest.TestNesting(t, func(t *testing.T) hop.Portal {
+			p := hop.NewPool(&hop.PoolOptions{Size: 1})
+			t.Cleanup(func() { p.Close() })
+			return p
+		})
+	}
+	_ = test
+}
+
+// Two calls on one loop add to a number, and each waits between reading and writing it: under some schedule one of the two is lost, and Explore
+// shows which.
+func ExampleExplore() {
+	test := func(t *testing.T) { // func TestCounter(t *testing.T)
+		hoptest.Explore(t, nil, func(x *hoptest.Trial) {
+			l := hop.NewLoop(nil)
+			defer l.Close()
+			n := 0
+			add := func(ctx context.Context) (struct{}, error) {
+				old := n
+				err := hop.Yield(ctx) // the other may run here
+				n = old + 1
+				return struct{}{}, err
+			}
+			a, b := hop.Go(x.Context(), l, add), hop.Go(x.Context(), l, add)
+			a.Wait(x.Context())
+			b.Wait(x.Context())
+			if n != 2 {
+				x.Errorf("two calls have added to %d", n)
+			}
+		})
+	}
+	_ = test
+}
