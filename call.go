@@ -45,20 +45,20 @@ func (s State) Done() bool { return s >= Succeeded }
 //
 //	          accept              start              finish
 //	Created ─────────▶ Queued ─────────▶ Running ───────────▶ Succeeded, Failed, Cancelled
-//	   │                  │                 │  asked to cancel: flagCancel, and from then on only Cancelled
+//	   │                  │                 │  asked to cancel: from then on only Cancelled
 //	   ├──────────────────┼── cancel ───────┼─────────────────▶ Cancelled
 //	   └──────────────────┴── Fail ─────────┴─ abandon ───────▶ Failed; Cancelled
-//
-// State and flags are one word. What ends a call happens under mu; accept and start, which every call passes, change the word by one
-// compare-and-swap each, without the lock. start is the one that takes the function: it succeeds once, so a function
-// runs at most once, and not at all after a cancel. The two sides meet in the word: who ends a call that may not have
-// started first sets flagCancel or flagEnding, and goes by the state that the word had at that moment; start does not succeed on a word with
-// either flag. finish succeeds once: the first completion wins. What finish
-// wakes is woken under mu and never blocks; the functions of OnDone run after mu has been released.
-//
-// A call that is asked to cancel and a call that is done are two different things: flagCancel, which is set under mu while
-// the state is not final, decides that the end will be Cancelled.
 type Call struct {
+	// State and flags are one word. What ends a call happens under mu; accept and start, which every call passes, change the word by one
+	// compare-and-swap each, without the lock. start is the one that takes the function: it succeeds once, so a function
+	// runs at most once, and not at all after a cancel. The two sides meet in the word: who ends a call that may not have
+	// started first sets flagCancel or flagEnding, and goes by the state that the word had at that moment; start does not succeed on a word with
+	// either flag. finish succeeds once: the first completion wins. What finish
+	// wakes is woken under mu and never blocks; the functions of OnDone run after mu has been released.
+	//
+	// A call that is asked to cancel and a call that is done are two different things: flagCancel, which is set under mu while
+	// the state is not final, decides that the end will be Cancelled.
+
 	st      atomic.Uint32            // a State in the low four bits, flags above
 	mu      turn.Short               // guards what follows, where it is not said otherwise
 	pc      code                     // the place in the source that made the call; set once
@@ -293,9 +293,17 @@ var closedChan = func() chan struct{} {
 // Err returns the call's error, nil if it succeeded, and ErrNotDone until it is done.
 func (c *Call) Err() error {
 	if !c.settled() {
-		return refuse(ErrNotDone, "%v is not done: Wait for it", c)
+		return c.notDone()
 	}
 	return c.seen()
+}
+
+// notDone is the error of who asks too early.
+//
+//go:noinline
+func (c *Call) notDone() error {
+	s := c.seenNow()
+	return refuse(ErrNotDone, "%s is not done (%s): Wait for it", s.where(), s.what())
 }
 
 // failure returns the error of a call that is done, nil if it succeeded.
@@ -432,11 +440,31 @@ func (s *sighting) String() string {
 	if s.portal != nil {
 		text += " on " + portalName(s.portal)
 	}
-	text += ": " + s.state.String()
-	if s.asked {
-		text += ", asked to cancel"
+	return text + ": " + s.what()
+}
+
+// where names the call and its place, for a text that goes on.
+func (s *sighting) where() string {
+	if s.portal == nil {
+		return callName(s.call)
 	}
-	return text
+	return callName(s.call) + " on " + portalName(s.portal)
+}
+
+// what is the state.
+func (s *sighting) what() string {
+	if s.asked {
+		return s.state.String() + ", asked to cancel"
+	}
+	return s.state.String()
+}
+
+// where names the call and its place. It is apart, as its frame would be part of those of tasks whose wait is ended.
+//
+//go:noinline
+func (c *Call) where() string {
+	s := sighting{call: c, portal: c.Portal()}
+	return s.where()
 }
 
 func callName(c *Call) string {

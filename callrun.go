@@ -83,7 +83,7 @@ func (c *Call) crashed(r any) {
 	if r != nil {
 		err = &PanicError{Value: r, Stack: debug.Stack(), call: c}
 	} else {
-		err = refuse(ErrGoexit, "%v: the function ended its goroutine with runtime.Goexit", c)
+		err = refuse(ErrGoexit, "%s: the function ended its goroutine with runtime.Goexit", c.where())
 	}
 	c.lookAtClock()
 	if c.parentErr() != nil {
@@ -175,9 +175,9 @@ func (c *Call) accept(on Portal, queue *atomic.Int64) (bool, error) {
 	if state := c.raw(); c.has(flagTaken|flagPromise) || state == Running {
 		c.mu.Unlock()
 		if c.has(flagPromise) {
-			return false, refuse(ErrMismatch, "%v is a promise: it has no function to run; Resolve or Reject ends it", c)
+			return false, refuse(ErrMismatch, "%s is a promise: it has no function to run; Resolve or Reject ends it", c.where())
 		}
-		return false, refuse(ErrMismatch, "%v was submitted before", c)
+		return false, refuse(ErrMismatch, "%s was submitted before", c.where())
 	} else if state.Done() {
 		c.mu.Unlock()
 		return false, nil
@@ -209,7 +209,7 @@ func (c *Call) acceptDelayed() (bool, error) {
 	x := c.hasRare()
 	if state := c.raw(); c.has(flagTaken) || state == Running || x != nil && x.held != nil {
 		c.mu.Unlock()
-		return false, refuse(ErrMismatch, "%v was submitted before", c)
+		return false, refuse(ErrMismatch, "%s was submitted before", c.where())
 	} else if state.Done() {
 		c.mu.Unlock()
 		return false, nil

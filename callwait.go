@@ -137,7 +137,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 //
 //go:noinline
 func (c *Call) hostWaits() error {
-	return refuse(ErrCannotWait, "%v is to run on this goroutine, its host's own: a wait would stop the host", c)
+	return refuse(ErrCannotWait, "%s is to run on this goroutine, its host's own: a wait would stop the host; use Go or Post", c.where())
 }
 
 // list has w, the wait of a task, woken when c is done; false: it is.
@@ -184,7 +184,7 @@ func (c *Call) gaveUp(ctx context.Context, w *wait, why phase) error {
 	case refused:
 		return w.refusal.Load()
 	case stopped:
-		return w.stopped(c.String())
+		return w.stopped(c.where())
 	}
 	return c.endedWait(ctx)
 }
@@ -267,7 +267,7 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 	if foreignHosts.Load() && c.onGuestOf(self()) {
 		return c.hostWaits()
 	}
-	return waitOn(ctx, pc, "the function of "+c.String(), func(w *wait) bool {
+	return waitOn(ctx, pc, "the function of "+c.where(), func(w *wait) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		x := c.rare()

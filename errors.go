@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -166,6 +167,9 @@ type waitError struct {
 	cause error     // context.Cause(ctx)
 }
 
+// groupsEnd is the what of a WithGroup whose context ended: it has waited all the same.
+const groupsEnd = "a group"
+
 func endedWait(what string, ctx context.Context) error {
 	return &waitError{what: what, err: ctx.Err(), cause: causeOf(ctx)}
 }
@@ -179,9 +183,13 @@ func (c *Call) endedWait(ctx context.Context) error {
 func (e *waitError) Error() string {
 	what := e.what
 	if e.call != nil {
-		what = e.call.String()
+		what = e.call.where() + " (" + e.call.what() + ")"
 	}
-	s := "hop: the wait for " + what + " was given up: " + e.err.Error()
+	s := "hop: the wait for " + what + " was given up: "
+	if e.what == groupsEnd {
+		s = "hop: the context of a group ended, and its members were cancelled: "
+	}
+	s += e.err.Error()
 	if e.cause != e.err && e.cause != nil {
 		s += ": " + e.cause.Error()
 	}
@@ -206,6 +214,14 @@ func (e *placeError) Unwrap() error { return e.is }
 
 func refuse(is error, format string, args ...any) error {
 	return &placeError{is, fmt.Sprintf(format, args...)}
+}
+
+// count says how many do or are something, in the words for one and those for others.
+func count(n int, one, others string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + others
 }
 
 // misuse panics: the program is wrong, and went on it would only fail further from the cause.

@@ -232,7 +232,7 @@ func (g *Group) result(ctx context.Context, ferr, werr error) error {
 		all = append(all, werr)
 	}
 	if over && !slices.ContainsFunc(all, func(e error) bool { return errors.Is(e, ctx.Err()) }) {
-		all = append(all, endedWait("a group", ctx))
+		all = append(all, endedWait(groupsEnd, ctx))
 	}
 	return errors.Join(all...)
 }

@@ -47,13 +47,13 @@ func (c *Call) hold(on Portal, due bool) (kept bool, err error) {
 		through := h.through
 		c.mu.Unlock()
 		if !through {
-			return true, refuse(ErrMismatch, "%v was submitted before", c)
+			return true, refuse(ErrMismatch, "%s was submitted before", c.where())
 		}
 		return false, nil // it comes from there
 	}
 	if c.has(flagTaken) && !due {
 		c.mu.Unlock()
-		return true, refuse(ErrMismatch, "%v was submitted before", c)
+		return true, refuse(ErrMismatch, "%s was submitted before", c.where())
 	}
 	c.st.And(^uint32(flagTaken)) // from here on it is held that keeps others away
 	h := &heldCall{c: c, on: on}

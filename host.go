@@ -57,7 +57,7 @@ func (l *Loop) startGuest() {
 	if h, ok := l.o.Host.(*Loop); ok {
 		h.check()
 		if !h.addGuest(l) {
-			l.hostFailed(refuse(ErrStopped, "%v takes no guests: it stops", h))
+			l.hostFailed(refuse(ErrStopped, "%v takes no guests: it %s", h, stopsOrHas(h.ended)))
 			return
 		}
 	}

@@ -174,7 +174,8 @@ func (l *Loop) Submit(c *Call) error {
 	var queue *atomic.Int64
 	if l.o.QueueLimit > 0 {
 		if !l.reserve() {
-			return refuse(ErrFull, "%s was refused by %v: %d calls wait to start: wait for one, or raise QueueLimit", callName(c), l, l.o.QueueLimit)
+			return refuse(ErrFull, "%s was refused by %v: %s to start: wait for one, or raise QueueLimit", callName(c), l,
+				count(l.o.QueueLimit, "call waits", "calls wait"))
 		}
 		queue = &l.queued
 	}
@@ -195,7 +196,7 @@ func (l *Loop) Submit(c *Call) error {
 		return nil
 	}
 	c.unaccept()
-	return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
+	return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 }
 
 // reserve counts one more call in the queue, if there is room.
@@ -248,7 +249,7 @@ func (l *Loop) Post(f func()) error {
 	}
 	turn.At(turn.Submit, l)
 	if !l.s.send(posted(f), open) {
-		return refuse(ErrStopped, "%v takes no more functions: it stops", l)
+		return refuse(ErrStopped, "%v takes no more functions: it %s", l, stopsOrHas(l.ended))
 	}
 	return nil
 }
@@ -280,7 +281,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 		l.mu.Unlock()
 		c.st.And(^uint32(flagDelayed))
 		c.unaccept()
-		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), l)
+		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 	}
 	if !c.done() {
 		l.s.startTimer(&l.s.timers.delays, c.timer(), l.s.in(d)) // under mu: a stop that comes later finds it

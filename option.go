@@ -54,7 +54,7 @@ func OnUndelivered[T any](f func(T)) Option {
 	}
 	return optionFunc(func(c *Call) {
 		if c.kind != nil && !c.impl().takes(f) {
-			misuse("OnUndelivered[%v] is given to %v of another type", reflect.TypeFor[T](), c)
+			misuse("OnUndelivered[%v] is given to %s, whose value is of another type", reflect.TypeFor[T](), callName(c))
 		}
 		c.rare().undelivered = f
 	})

@@ -70,7 +70,7 @@ func (p *Pending[T]) WaitOrCancel(ctx context.Context) (T, error) {
 func (p *Pending[T]) Result() (T, error) {
 	if !p.c.settled() {
 		var zero T
-		return zero, refuse(ErrNotDone, "%v is not done: Wait for it", &p.c)
+		return zero, p.c.notDone()
 	}
 	return p.result()
 }

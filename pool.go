@@ -160,10 +160,11 @@ func (p *Pool) submitAccepted(c *Call) error {
 	switch {
 	case full:
 		c.unaccept()
-		return refuse(ErrFull, "%s was refused by %v: %d calls wait for a worker: wait for one, or raise QueueLimit", callName(c), p, p.o.QueueLimit)
+		return refuse(ErrFull, "%s was refused by %v: %s for a worker: wait for one, or raise QueueLimit", callName(c), p,
+			count(p.o.QueueLimit, "call waits", "calls wait"))
 	case !sent:
 		c.unaccept()
-		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
+		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.closing.Load() {
 		c.Cancel(ErrStopped) // the Close that cancels everything may have passed
@@ -230,7 +231,7 @@ func (p *Pool) Post(f func()) error {
 	}
 	turn.At(turn.Submit, p)
 	if !p.send(posted(f), open) {
-		return refuse(ErrStopped, "%v takes no more functions: it stops", p)
+		return refuse(ErrStopped, "%v takes no more functions: it %s", p, stopsOrHas(p.ended))
 	}
 	return nil
 }
@@ -382,7 +383,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	if p.stop != running {
 		p.mu.Unlock()
 		c.unaccept()
-		return refuse(ErrStopped, "%s was refused by %v: it stops", callName(c), p)
+		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.delayed == nil {
 		p.delayed = make(map[*Call]delay)

@@ -33,7 +33,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	}
 	n := p.unfinished()
 	p.beginStop(hard)
-	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", p, n, causeOf(ctx))
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %s: %v", p, count(n, "call was cancelled", "calls were cancelled"), causeOf(ctx))
 }
 
 // Close stops the pool as Shutdown does, but cancels everything first: calls end with a [CancelError] whose cause is

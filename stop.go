@@ -83,7 +83,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if n == 0 && l.ended.IsSet() {
 		return nil
 	}
-	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %d calls were cancelled: %v", l, n, causeOf(ctx))
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %s: %v", l, count(n, "call was cancelled", "calls were cancelled"), causeOf(ctx))
 }
 
 // Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is
@@ -105,6 +105,14 @@ func (l *Loop) close() error {
 		return err
 	}
 	return refuse(ErrDeadlock, "Close of %v is called by what it would wait for; the stop has begun: wait for Stopped elsewhere", l)
+}
+
+// stopsOrHas says of a place that is being stopped whether it has come to its end.
+func stopsOrHas(ended *Event) string {
+	if ended.IsSet() {
+		return "has stopped"
+	}
+	return "stops"
 }
 
 // closeHere is closeUndriven where a task of a Manual loop may wait for the caller.

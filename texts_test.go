@@ -58,3 +58,31 @@ func TestErrors_AWaitThatWasGivenUpTellsWhy(t *testing.T) {
 		t.Errorf("%v: want it to say once that the context was cancelled", err)
 	}
 }
+
+// A text that goes on after a call does not go on after its state.
+func TestErrors_TheStateOfACallDoesNotCutTheText(t *testing.T) {
+	l := newLoop(t, &hop.LoopOptions{Name: "ui"})
+	g := occupy(t, l)
+	p := hop.Go(bg, l, value(1), hop.Name("slow"))
+	_, notDone := p.Result()
+	over, cancel := context.WithCancel(bg)
+	cancel()
+	_, gaveUp := p.Wait(over)
+	for want, err := range map[string]error{
+		`hop: call "slow" on loop "ui" is not done (queued): Wait for it`:                     notDone,
+		`hop: the wait for call "slow" on loop "ui" (queued) was given up: context canceled`:  gaveUp,
+		`hop: call "slow" on loop "ui" was submitted before`:                                  l.Submit(p.Call()),
+		`hop: the context of a group ended, and its members were cancelled: context canceled`: hop.WithGroup(over, nil, func(context.Context) error { return nil }),
+		`hop: call "a" is a promise: it has no function to run; Resolve or Reject ends it`:    l.Submit(hop.NewPromise[int](bg, hop.Name("a")).Pending().Call()),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+	g.open()
+	must(t, p)
+	closeAll(t, "loop", l.Close)
+	if err, want := l.Post(func() {}), `hop: loop "ui" takes no more functions: it has stopped`; err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}

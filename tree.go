@@ -34,7 +34,7 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		return c, nil
 	}
 	if l.stopping() {
-		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
+		return nil, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
 	c := newLoop(&want, l)
 	c.startLoop()
@@ -49,7 +49,7 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		if c.o.Manual {
 			c.closeUndriven(true)
 		}
-		return nil, refuse(ErrStopped, "%v makes no more children: it stops", l)
+		return nil, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
 	return c, nil
 }

@@ -4,7 +4,6 @@ package queue
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/internal/each"
@@ -61,7 +60,7 @@ func (q *Queue[T]) drop(cause error, what string) {
 		if cause == nil {
 			cause = hop.ErrStopped
 		}
-		q.err = fmt.Errorf("hop: queue %s %s, %d values were dropped: %w", q.name, what, len(vs), cause)
+		q.err = q.error(cause, what+", "+count(len(vs), "value was dropped", "values were dropped"))
 	}
 	if q.ticking {
 		q.ticking = false
@@ -70,7 +69,7 @@ func (q *Queue[T]) drop(cause error, what string) {
 	q.refuseAll()
 	q.notify()
 	q.unlock()
-	q.cancel(fmt.Errorf("hop: queue %s %s: %w", q.name, what, hop.ErrStopped))
+	q.cancel(q.error(hop.ErrStopped, what))
 	each.Do(vs, func(v T) { q.opts.OnDrop(v) })
 }
 
@@ -138,7 +137,7 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 			if left == 0 {
 				return nil
 			}
-			return fmt.Errorf("hop: queue %s has %d values to handle: %w", q.name, left, err)
+			return q.error(err, "has "+count(left, "value", "values")+" to handle")
 		}
 	}
 }

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"runtime"
@@ -136,7 +135,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 		switch q.opts.Full {
 		case Fail:
 			q.mu.Unlock()
-			return fmt.Errorf("%w: queue %s: %d values wait", hop.ErrFull, q.name, q.opts.Limit)
+			return q.error(hop.ErrFull, "is full: "+count(q.opts.Limit, "value waits", "values wait")+": put again later, raise Limit, or choose another policy")
 		case Drop:
 			q.mu.Unlock()
 			q.opts.OnDrop(v)
@@ -189,7 +188,7 @@ func (q *Queue[T]) push(ctx context.Context, v T) error {
 	q.unlock()
 	do.run(q.ctx)
 	if err != nil {
-		return fmt.Errorf("hop: queue %s: %w", q.name, err)
+		return q.error(err, "")
 	}
 	return nil
 }
@@ -232,7 +231,7 @@ func (q *Queue[T]) Len() int {
 
 // stopped is the error of a Put that comes too late.
 func (q *Queue[T]) stopped() error {
-	return fmt.Errorf("%w: queue %s takes no more", hop.ErrStopped, q.name)
+	return q.error(hop.ErrStopped, "takes no more values: it is shut down, or its portal is")
 }
 
 // unlock releases mu and wakes those who were to be woken meanwhile, so that nobody is woken under the lock.

@@ -83,7 +83,7 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 	if q.loop != nil {
 		if err := inside.RefusesHost(q.loop); err != nil {
 			q.mu.Unlock()
-			return fmt.Errorf("hop: queue %s is full: %w", q.name, err)
+			return q.error(err, "is full")
 		}
 	}
 	w := new(roomWait)
@@ -100,7 +100,7 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 		err = q.stopped()
 	case w.listed:
 		q.room.remove(w)
-		err = fmt.Errorf("hop: queue %s is full: %w", q.name, err)
+		err = q.error(err, "is full")
 	default:
 		err = q.stopped()
 	}

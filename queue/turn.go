@@ -22,7 +22,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"runtime/debug"
 	"time"
@@ -82,7 +81,7 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 		if handling {
 			// The function neither returned nor panicked: it ended its goroutine, and nothing more can run here.
 			t.p.OnDone(func() { t.p.Result() }) // OnError is told, so hop need not report that nobody looked
-			q.opts.OnError(fmt.Errorf("hop: queue %s: %w", q.name, hop.ErrGoexit))
+			q.opts.OnError(q.error(hop.ErrGoexit, ""))
 		}
 	}()
 	// The context of a call that was cancelled, by the stop of its portal or from outside, is of no use to the next value:
