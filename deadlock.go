@@ -35,6 +35,8 @@ type manyWait struct {
 	any  bool                         // one of them suffices
 	each func(yield func(*Call) bool) // the calls, under the lock of what keeps them
 	open func() bool                  // something else, that hop does not know, can end the wait
+	of   *waitedFor                   // what it is, for texts; nil: the calls themselves
+	name string                       // of that
 
 	by    func() *fiber                // the goroutine whose doing it is, call or not
 	maybe func(yield func(*Call) bool) // others that may suffice, with any
@@ -180,6 +182,9 @@ type edge struct {
 	to   *node // nil: the call has not started, has ended, or has no goroutine
 
 	maybe bool // that it suffices is a guess: it is no step of a cycle that can do without
+
+	of   *waitedFor // what the call has that is waited for; nil: its end
+	name string
 }
 
 // survey looks at all that fb waits for.
@@ -226,13 +231,15 @@ func (g *graph) expand(n *node) {
 			if c.done() && !((many.any || many.runs) && c.out()) { // a limiter's place is given back by the function
 				n.free = n.free || many.any
 			} else {
-				n.edges = append(n.edges, g.edge(c))
+				e := g.edge(c)
+				e.of, e.name = many.of, many.name
+				n.edges = append(n.edges, e)
 			}
 			return true
 		})
 		if many.by != nil {
 			if fb := many.by(); fb != nil {
-				n.edges = append(n.edges, edge{call: fb.cur.Load(), to: g.visit(fb)})
+				n.edges = append(n.edges, edge{call: fb.cur.Load(), to: g.visit(fb), of: many.of})
 			}
 		}
 		if !many.any {
@@ -242,7 +249,7 @@ func (g *graph) expand(n *node) {
 		if many.maybe != nil {
 			many.maybe(func(c *Call) bool {
 				e := g.edge(c)
-				e.maybe = true
+				e.maybe, e.of = true, ofDeputy
 				n.edges = append(n.edges, e)
 				return true
 			})
@@ -252,7 +259,9 @@ func (g *graph) expand(n *node) {
 		if e := endWaitOf(n.fb, n.seq); e != nil {
 			e.each(func(c *Call) bool {
 				if !c.done() {
-					n.edges = append(n.edges, g.edge(c))
+					edge := g.edge(c)
+					edge.of = ofEnd
+					n.edges = append(n.edges, edge)
 				}
 				return true
 			})
@@ -393,7 +402,9 @@ func (g *graph) hops(cycle []edge) []Wait {
 			hops = append(hops, hop(on, top.pc.pc()))
 			below = below || i == 0
 		}
-		hops = append(hops, hop(top, n.pc))
+		h := hop(top, n.pc)
+		h.of, h.name = e.of, e.name
+		hops = append(hops, h)
 		if e.to != nil {
 			on, fb = e.call, e.to.fb
 		}
@@ -403,6 +414,21 @@ func (g *graph) hops(cycle []edge) []Wait {
 	}
 	return hops
 }
+
+// A waitedFor says what a wait is for that is not for the end of a call: what stands round the name of the call that has it, where %s is the name of the
+// thing; and what to do.
+type waitedFor struct{ before, after, advice string }
+
+var (
+	ofLimiter = &waitedFor{"a place of a Limiter that ", " holds", "release the place before, or give the Limiter more"}
+	ofDeputy  = &waitedFor{"a place of a Limiter that ", " may release", ofLimiter.advice}
+	ofGroup   = &waitedFor{"the members of its group, of which one is ", "", "let no member wait for who waits for the group"}
+	ofWaiter  = &waitedFor{"what its Waiter has accepted, of which one is ", "", ""}
+	ofRunLoop = &waitedFor{"what runs on its loop, of which one is ", "", ""}
+	ofEnd     = &waitedFor{"the end of a loop or pool, on which ", " runs", ""}
+	ofLocal   = &waitedFor{"the value of a Local that ", " opens", "do not wait where the value is opened for who asks for it"}
+	ofQueue   = &waitedFor{"room in queue %s, which ", " makes", "put from elsewhere, or give the queue another policy"}
+)
 
 func hop(c *Call, pc uintptr) Wait {
 	file, line := place(pc)

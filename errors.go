@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,10 +107,23 @@ type Wait struct {
 	Portal Portal
 	File   string
 	Line   int
+
+	of   *waitedFor // what it waits for that the next call has; nil: the end of that call
+	name string     // of that
 }
 
-func (w Wait) String() string {
-	return fmt.Sprintf("%s on %s waits at %s:%d", callName(w.Call), portalName(w.Portal), w.File, w.Line)
+func (w Wait) String() string { return w.as(callName(w.Call)) }
+
+func (w Wait) as(call string) string {
+	return fmt.Sprintf("%s on %s waits at %s:%d", call, portalName(w.Portal), w.File, w.Line)
+}
+
+// on says what it waits for, if that is next's, which is a call's name.
+func (w Wait) on(next string) string {
+	if w.of == nil {
+		return next
+	}
+	return strings.ReplaceAll(w.of.before, "%s", strconv.Quote(w.name)) + next + w.of.after
 }
 
 // A DeadlockError is returned by a wait that could never end, because what it waits for is itself waiting, directly or
@@ -122,12 +136,36 @@ type DeadlockError struct {
 
 func (e *DeadlockError) Error() string {
 	var b strings.Builder
-	b.WriteString("hop: deadlock: this wait can never end; start the call without waiting for it, or wait elsewhere:")
+	advice := "start the call without waiting for it, or wait elsewhere"
+	if len(e.Cycle) > 0 && e.Cycle[0].of != nil {
+		advice = cmp.Or(e.Cycle[0].of.advice, advice)
+	}
+	b.WriteString("hop: deadlock: this wait can never end; " + advice + ":")
+	names := e.names()
 	for i, w := range e.Cycle {
-		next := e.Cycle[(i+1)%len(e.Cycle)]
-		fmt.Fprintf(&b, "\n\t%s for %s", w, callName(next.Call))
+		fmt.Fprintf(&b, "\n\t%s for %s", w.as(names[i]), w.on(names[(i+1)%len(names)]))
 	}
 	return b.String()
+}
+
+// names returns what to call the calls of the cycle: those with one name by their numbers, too.
+func (e *DeadlockError) names() []string {
+	named := make(map[string]*Call)
+	alike := make(map[string]bool)
+	names := make([]string, len(e.Cycle))
+	for i, w := range e.Cycle {
+		names[i] = callName(w.Call)
+		if other, ok := named[names[i]]; ok && other != w.Call {
+			alike[names[i]] = true
+		}
+		named[names[i]] = w.Call
+	}
+	for i, w := range e.Cycle {
+		if w.Call != nil && alike[names[i]] {
+			names[i] += " (" + strconv.FormatUint(w.Call.ID(), 10) + ")"
+		}
+	}
+	return names
 }
 
 // Is makes a DeadlockError ErrDeadlock.

@@ -121,7 +121,7 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 	known := anchor{up.call, &link{set: &g.set, group: g, up: up.sets}}
 	g.ctx = &groupContext{anchorContext{inner, known}, g, labelsIn(ctx)}
 	g.set.lock = &g.mu
-	g.many.each = g.set.each
+	g.many.each, g.many.of = g.set.each, ofGroup
 	return g
 }
 

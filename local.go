@@ -128,7 +128,7 @@ func (ls *localValues) find(key any) (*localEntry, localState) {
 		ls.by = make(map[any]*localEntry)
 	}
 	v := &localEntry{state: localOpening, by: self()}
-	v.many.each = func(func(*Call) bool) {}
+	v.many.each, v.many.of = func(func(*Call) bool) {}, ofLocal
 	v.many.by = func() *fiber {
 		ls.mu.Lock()
 		defer ls.mu.Unlock()

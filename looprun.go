@@ -231,7 +231,7 @@ func (l *Loop) beginWait(ctx context.Context, pc uintptr) (end func()) {
 	}
 	// Before it stands: nobody ends it then, as RunLoop does not return before the loop has stopped.
 	fb.wait.bound.Store(nil)
-	fb.wait.onMany.Store(&manyWait{each: l.eachRunning, deaf: true, runs: true})
+	fb.wait.onMany.Store(&manyWait{each: l.eachRunning, deaf: true, runs: true, of: ofRunLoop})
 	w := begin(fb, ctx, pc)
 	lookAgain()
 	return w.finish

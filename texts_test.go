@@ -4,6 +4,7 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -84,5 +85,72 @@ func TestErrors_TheStateOfACallDoesNotCutTheText(t *testing.T) {
 	closeAll(t, "loop", l.Close)
 	if err, want := l.Post(func() {}), `hop: loop "ui" takes no more functions: it has stopped`; err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// What a wait is for that is no call's end is said, with what to do; calls of one name are told apart by their numbers.
+func TestErrors_ADeadlockSaysWhatIsWaitedFor(t *testing.T) {
+	l := newLoop(t, &hop.LoopOptions{Name: "ui"})
+	for name, c := range map[string]struct {
+		f    func(ctx context.Context) error
+		want []string
+	}{
+		"a limiter": {func(ctx context.Context) error {
+			places := hop.NewLimiter(1)
+			places.Acquire(ctx)
+			return places.Acquire(ctx)
+		}, []string{"; release the place before, or give the Limiter more:", ` for a place of a Limiter that call "f" holds`}},
+		"a group": {func(ctx context.Context) error {
+			return hop.WithGroup(ctx, nil, func(in context.Context) error {
+				hop.CurrentGroup(in).Add(hop.CurrentCall(ctx))
+				return nil
+			})
+		}, []string{"; let no member wait for who waits for the group:", ` for the members of its group, of which one is call "f"`}},
+		"a local": {func(ctx context.Context) error {
+			var self *hop.Local[int]
+			self = hop.NewLocal(func(ctx context.Context) (int, error) { return self.Get(ctx) }, nil)
+			_, err := self.Get(ctx)
+			return err
+		}, []string{"; do not wait where the value is opened for who asks for it:", ` for the value of a Local that call "f" opens`}},
+		"calls of one name": {func(ctx context.Context) error {
+			return hop.CurrentCall(ctx).CancelWait(ctx, nil)
+		}, []string{"; start the call without waiting for it, or wait elsewhere:", `call "f" on loop "ui" waits at `, ` for call "f"`}},
+	} {
+		err := waitErr(t, hop.Go(bg, l, func(ctx context.Context) (int, error) {
+			err := c.f(ctx)
+			var d *hop.DeadlockError
+			if !errors.As(err, &d) {
+				t.Errorf("%s: %v, want a deadlock", name, err)
+				return 0, errBoom
+			}
+			for _, part := range append(c.want, "hop: deadlock: this wait can never end; ") {
+				if !strings.Contains(d.Error(), part) {
+					t.Errorf("%s: %v\nwant %q in it", name, d, part)
+				}
+			}
+			return 0, errBoom
+		}, hop.Name("f")))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestErrors_CallsOfOneNameInADeadlockHaveTheirNumbers(t *testing.T) {
+	l := newLoop(t, &hop.LoopOptions{Name: "ui"})
+	g := occupy(t, l) // until both are made
+	var inner *hop.Pending[int]
+	outer := hop.Go(bg, l, func(ctx context.Context) (int, error) { return inner.Wait(ctx) }, hop.Name("f"))
+	inner = hop.Go(bg, l, func(ctx context.Context) (int, error) { return outer.Wait(ctx) }, hop.Name("f"))
+	g.open()
+	var d *hop.DeadlockError
+	if err := waitErr(t, outer); !errors.As(err, &d) {
+		t.Fatalf("%v, want a deadlock", err)
+	}
+	for _, c := range []*hop.Call{outer.Call(), inner.Call()} {
+		name := fmt.Sprintf(`call "f" (%d)`, c.ID())
+		if !strings.Contains(d.Error(), name+` on loop "ui" waits at `) || !strings.Contains(d.Error(), " for "+name) {
+			t.Errorf("%v\nwant %s in it", d, name)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func NewWaiter() *Waiter {
 	w.s.waiter = w
 	w.s.notify = w.want
 	w.s.box.Sleep()
-	w.many.each, w.many.runs = w.eachWaited, true
+	w.many.each, w.many.runs, w.many.of = w.eachWaited, true, ofWaiter
 	return w
 }
 
@@ -362,7 +362,7 @@ func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 func (w *Waiter) awaitKid(ctx context.Context, pc uintptr, k *Call) phase {
 	fb := self()
 	for !k.settled() {
-		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true})
+		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true, of: ofWaiter})
 		wt := begin(fb, ctx, pc)
 		wt.limitTo(ctx)
 		if !k.list(wt) {

@@ -17,7 +17,11 @@ func init() {
 	inside.Here = func(call any) bool { return self().runs(call.(*Call)) }
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
-	inside.WaitFor = waitFor
+	inside.WaitForRoom = waitForRoom
+	inside.OwnRoom = func(call any, queue, file string, line int) error {
+		c := call.(*Call)
+		return &DeadlockError{Cycle: []Wait{{Call: c, Portal: c.Portal(), File: file, Line: line, of: ofQueue, name: queue}}}
+	}
 	inside.Await = awaitUnseen
 	inside.CancelEach = func(each func(yield func(call any) bool), cause error) {
 		var calls []*Call
@@ -33,12 +37,12 @@ func init() {
 }
 
 //go:noinline
-func waitFor(ctx context.Context, event any, each func(yield func(any) bool)) error {
+func waitForRoom(ctx context.Context, event any, queue string, each func(yield func(any) bool)) error {
 	e := event.(*Event)
-	many := &manyWait{each: func(yield func(*Call) bool) {
+	many := &manyWait{of: ofQueue, name: queue, each: func(yield func(*Call) bool) {
 		each(func(call any) bool { return yield(call.(*Call)) })
 	}}
-	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "an event", func(w *wait) bool {
+	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "room", func(w *wait) bool {
 		w.onMany.Store(many)
 		return e.list(w)
 	}, e.unlist))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,7 +180,7 @@ func TestS4_TheFunctionDoesNotWaitForRoomInItsOwnQueue(t *testing.T) {
 				errs <- q.Put(ctx, 3)
 			}
 			return nil
-		}, &queue.Options{Limit: 1, Full: queue.Wait})
+		}, &queue.Options{Name: "feed", Limit: 1, Full: queue.Wait})
 		put(t, q, 1)
 		within(t, func() { <-handled })
 		put(t, q, 2)
@@ -189,6 +190,9 @@ func TestS4_TheFunctionDoesNotWaitForRoomInItsOwnQueue(t *testing.T) {
 		var d *hop.DeadlockError
 		if errors.As(err, &d) && (len(d.Cycle) != 1 || d.Cycle[0].Line == 0 || d.Cycle[0].Call == nil) {
 			t.Errorf("cycle is %+v", d.Cycle)
+		}
+		if text := err.Error(); strings.Count(text, "hop: ") != 1 || !strings.Contains(text, ` for room in queue "feed", which call "feed" makes`) {
+			t.Errorf("it says %s", text)
 		}
 		shutdown(t, q)
 	})

@@ -4,7 +4,6 @@ package queue
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 
 	"github.com/gohop/hop"
@@ -89,7 +88,7 @@ func (q *Queue[T]) waitForRoom(ctx context.Context) error {
 	w := new(roomWait)
 	q.room.add(w)
 	q.mu.Unlock()
-	err := inside.WaitFor(ctx, &w.event, q.makesRoom)
+	err := inside.WaitForRoom(ctx, &w.event, q.name, q.makesRoom)
 	q.mu.Lock()
 	switch {
 	case w.granted:
@@ -119,7 +118,6 @@ func (q *Queue[T]) makesRoom(yield func(call any) bool) {
 
 // ownRoom is the error of the queue's own function c, when it would wait for what only its return can bring.
 func (q *Queue[T]) ownRoom(c *hop.Call) error {
-	d := hop.Wait{Call: c, Portal: q.on}
-	_, d.File, d.Line, _ = runtime.Caller(3) // the caller of Put
-	return fmt.Errorf("hop: queue %s is full and its own function puts: %w", q.name, &hop.DeadlockError{Cycle: []hop.Wait{d}})
+	_, file, line, _ := runtime.Caller(3) // the caller of Put
+	return q.error(inside.OwnRoom(c, q.name, file, line), "is full and its own function puts")
 }

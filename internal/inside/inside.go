@@ -26,9 +26,12 @@ var (
 	Mark   func(call any) bool
 	Unmark func(call any)
 
-	// WaitFor waits for a *hop.Event as Event.Wait does, as a wait for all the *hop.Calls that each yields at the moment, too: they bring the event
-	// about. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
-	WaitFor func(ctx context.Context, event any, each func(yield func(call any) bool)) error
+	// WaitForRoom waits for a *hop.Event as Event.Wait does, as a wait for all the *hop.Calls that each yields at the moment, too: they bring the event
+	// about, room in a queue. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
+	WaitForRoom func(ctx context.Context, event any, queue string, each func(yield func(call any) bool)) error
+
+	// OwnRoom is the error of the *hop.Call that would wait at this place for room in the queue that it handles the values of.
+	OwnRoom func(call any, queue, file string, line int) error
 
 	// CancelEach cancels all the *hop.Calls that each yields, before it runs a function of OnDone or OnCancel of one.
 	CancelEach func(each func(yield func(call any) bool), cause error)
