@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/each"
@@ -49,7 +51,8 @@ func (l *Loop) OnShutdown(f func(context.Context) error) {
 // Shutdown stops the loop in order: it accepts no more, but what unfinished calls of the loop or its children still
 // start with their ctx; children finish first; everything that was accepted is finished, suspended tasks too; calls
 // of After that are not due are cancelled; the OnShutdown functions run. Shutdown waits for the end; a Manual loop needs somebody who drives it to that. If ctx ends first,
-// the rest is cancelled, and Shutdown returns at once with an error that is ctx's and says how many calls that were.
+// the rest is cancelled, and Shutdown returns at once with an error that is ctx's and says how many calls that were, and which
+// functions of abandoned calls still run: a loop waits for these, as its goroutine does.
 //
 // It may be called many times, from anywhere. From a task of the loop, or one that the loop's tasks wait for, it starts
 // the stop and returns ErrDeadlock, since it would wait for itself. ErrProtected: see LoopOptions. It follows
@@ -75,7 +78,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	n := l.unfinishedBelow()
+	n, left := l.unfinishedBelow(), l.abandonedBelow()
 	l.beginStop(hard)
 	if l.o.Manual {
 		l.closeUndriven(false)
@@ -83,7 +86,8 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if n == 0 && l.ended.IsSet() {
 		return nil
 	}
-	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %s: %v", l, count(n, "call was cancelled", "calls were cancelled"), causeOf(ctx))
+	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %s%s: %v", l, count(n, "call was cancelled", "calls were cancelled"),
+		stillRun(left), causeOf(ctx))
 }
 
 // Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is
@@ -289,24 +293,59 @@ func (stopWaits) do(fb *fiber) {
 }
 
 // unfinishedBelow counts those of the loop and of those below it.
-func (l *Loop) unfinishedBelow() int {
+func (l *Loop) unfinishedBelow() (n int) {
+	l.eachBelow(func(b *Loop) { n += b.unfinished() })
+	return n
+}
+
+// eachBelow calls f for the loop and those below it.
+func (l *Loop) eachBelow(f func(*Loop)) {
 	l.mu.Lock()
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
 	slices.SortFunc(below, func(a, b *Loop) int { return cmp.Compare(a.id, b.id) })
-	n := l.unfinished()
+	f(l)
 	for _, b := range slices.Compact(below) {
-		n += b.unfinishedBelow()
+		b.eachBelow(f)
 	}
-	return n
+}
+
+// abandonedBelow returns the calls of the loop, and of those below it, that were abandoned and whose functions run on: they keep it from its end.
+func (l *Loop) abandonedBelow() []*Call {
+	var calls []*Call
+	l.eachBelow(func(b *Loop) {
+		b.s.coros.each(func(co *coro) { calls = append(calls, co.calls()...) })
+	})
+	return slices.DeleteFunc(calls, func(c *Call) bool { return !c.out() })
+}
+
+// stillRun goes on a text with the functions of abandoned calls.
+func stillRun(calls []*Call) string {
+	const most = 3
+	var names []string
+	for _, c := range calls {
+		names = append(names, strconv.Quote(c.Name()))
+	}
+	slices.Sort(names) // they come in no order
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return ", and the function of the abandoned call " + names[0] + " still runs"
+	case n > most:
+		names = append(names[:most], count(n-most, "other", "others"))
+	}
+	last := len(names) - 1
+	return ", and the functions of the abandoned calls " + strings.Join(names[:last], ", ") + " and " + names[last] + " still run"
 }
 
 // unfinished counts the calls and functions that are not done.
 func (l *Loop) unfinished() int {
 	n := 0
 	l.s.coros.each(func(co *coro) {
-		if c := co.cur.Load(); c != nil && !c.done() || co.wait.standing() {
-			n++
+		calls := co.calls()
+		if len(calls) == 0 && co.wait.standing() || slices.ContainsFunc(calls, func(c *Call) bool { return !c.done() }) {
+			n++ // the function of an abandoned call is none
 		}
 	})
 	l.s.box.Each(func(it item) bool {

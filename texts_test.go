@@ -154,3 +154,37 @@ func TestErrors_CallsOfOneNameInADeadlockHaveTheirNumbers(t *testing.T) {
 		}
 	}
 }
+
+// What keeps a loop from its end, though no call of it is left, is said.
+func TestErrors_AShutdownNamesTheFunctionsOfAbandonedCalls(t *testing.T) {
+	for want, names := range map[string][]string{
+		`shutdown of loop "clib": 0 calls were cancelled, and the function of the abandoned call "stuck" still runs: `:                    {"stuck"},
+		`shutdown of loop "clib": 0 calls were cancelled, and the functions of the abandoned calls "a" and "b" still run: `:               {"b", "a"},
+		`shutdown of loop "clib": 0 calls were cancelled, and the functions of the abandoned calls "a", "b", "c" and 1 other still run: `: {"d", "c", "b", "a"},
+	} {
+		l := hop.NewLoop(&hop.LoopOptions{Name: "clib"})
+		var open hop.Event
+		var calls []*hop.Pending[int]
+		for _, name := range names {
+			p := hop.Go(bg, l, func(context.Context) (int, error) { return 0, open.Wait(hop.Detach(bg)) }, hop.Name(name), hop.Abandon())
+			eventually(t, "it waits", func() bool { return p.Call().State() == hop.Waiting })
+			p.Cancel(nil)
+			calls = append(calls, p)
+		}
+		ctx, cancel := context.WithCancel(bg)
+		stopped := make(chan error, 1)
+		go func() { stopped <- l.Shutdown(ctx) }()
+		untilClosing(t, l)
+		cancel()
+		err := recv(t, "Shutdown", stopped)
+		wantIs(t, err, context.Canceled)
+		if err == nil || !strings.HasPrefix(err.Error(), "hop: "+want) {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+		open.Set()
+		closeAll(t, "loop", l.Close)
+		for _, p := range calls {
+			wantIs(t, waitErr(t, p), hop.ErrCancelled)
+		}
+	}
+}
