@@ -292,8 +292,16 @@ func (s errorSet) addAll(err error) {
 	}
 }
 
+// check panics for a group that WithGroup did not make.
+func (g *Group) check() {
+	if g == nil || g.end == nil {
+		misuse("a nil or zero Group: WithGroup makes them, and CurrentGroup finds them")
+	}
+}
+
 // Cancel cancels the members and the context of f with cause (nil: context.Canceled). It is not an error of the group by itself.
 func (g *Group) Cancel(cause error) {
+	g.check()
 	if cause == nil {
 		cause = context.Canceled
 	}
@@ -424,6 +432,7 @@ func CurrentGroup(ctx context.Context) *Group {
 // Add makes c a member, wherever it was made. A call that is done is looked at like any member that ends. On a group
 // whose WithGroup has returned it panics.
 func (g *Group) Add(c *Call) {
+	g.check()
 	if c == nil {
 		misuse("Group.Add: nil call")
 	}
@@ -466,6 +475,7 @@ func (g *Group) Add(c *Call) {
 
 // Cancelled reports whether the group was cancelled, by Cancel, its Timeout, a failure or the end of its context.
 func (g *Group) Cancelled() bool {
+	g.check()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.cause != nil || !g.closed && g.ctx.Err() != nil // of which the group may not have been told yet
@@ -473,5 +483,6 @@ func (g *Group) Cancelled() bool {
 
 // Calls returns the members that are not done, oldest first.
 func (g *Group) Calls() []*Call {
+	g.check()
 	return g.set.live()
 }

@@ -53,6 +53,9 @@ func (c *Call) hook() {
 //
 //go:noinline
 func (c *Call) needsNoHook() bool {
+	if c.under.kind == nil {
+		misuseOfZero()
+	}
 	parent := c.liveParent()
 	if _, isCall := parent.(*callContext); !isCall && parent.Done() == nil {
 		if sameContext(parent, behindValues(c.parent())) {

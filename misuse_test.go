@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/queue"
 )
 
 // mustPanic fails the test unless f panics with a text that starts with "hop: ".
@@ -147,6 +148,25 @@ func TestMisuse_ZeroValuesThatNeedAConstructor(t *testing.T) {
 		"Go on Pool":    func() { hop.Go(t.Context(), new(hop.Pool), value(1)) },
 		"Waiter.Submit": func() { _ = new(hop.Waiter).Submit(hop.New(t.Context(), value(1)).Call()) },
 		"Waiter.Wait":   func() { _ = new(hop.Waiter).Wait(t.Context(), hop.New(t.Context(), value(1)).Call()) },
+
+		"Pending.Wait":    func() { _, _ = new(hop.Pending[int]).Wait(t.Context()) },
+		"Pending.Result":  func() { _, _ = new(hop.Pending[int]).Result() },
+		"Pending.Cancel":  func() { new(hop.Pending[int]).Cancel(nil) },
+		"Pending.Done":    func() { new(hop.Pending[int]).Done() },
+		"Pending.OnDone":  func() { new(hop.Pending[int]).OnDone(func() {}) },
+		"Promise.Resolve": func() { new(hop.Promise[int]).Resolve(1) },
+		"Promise.Reject":  func() { new(hop.Promise[int]).Reject(errBoom) },
+		"Promise.Wait":    func() { _, _ = new(hop.Promise[int]).Pending().Wait(t.Context()) },
+		"Call.Run":        func() { new(hop.Call).Run() },
+		"Call.Fail":       func() { new(hop.Call).Fail(errBoom) },
+		"Group.Add":       func() { new(hop.Group).Add(hop.New(t.Context(), value(1)).Call()) },
+		"Group.Cancel":    func() { new(hop.Group).Cancel(nil) },
+		"Group.Cancelled": func() { new(hop.Group).Cancelled() },
+		"Group.Calls":     func() { new(hop.Group).Calls() },
+		"Tracker.Calls":   func() { new(hop.Tracker).Calls() },
+		"Queue.Put":       func() { _ = new(queue.Queue[int]).Put(t.Context(), 1) },
+		"Queue.Shutdown":  func() { _ = new(queue.Queue[int]).Shutdown(t.Context()) },
+		"Queue.Close":     func() { _ = new(queue.Queue[int]).Close() },
 	} {
 		t.Run(name, func(t *testing.T) { mustPanic(t, f) })
 	}

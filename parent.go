@@ -112,7 +112,18 @@ func (c *Call) parentErr() error {
 		}
 		up = (*Call)(cc)
 	}
+	if c.under.kind == nil {
+		return misuseOfZero()
+	}
 	return c.liveParent().Err()
+}
+
+// misuseOfZero is for a call that was not made by one of the functions that do.
+//
+//go:noinline
+func misuseOfZero() error {
+	misuse("a zero Pending, Promise or Call: make one with Go, After, New or NewPromise")
+	return nil
 }
 
 // sameContext reports whether a and b are one value; unlike ==, it takes contexts of every type.

@@ -280,6 +280,9 @@ func Track(ctx context.Context) (context.Context, *Tracker) {
 
 // Calls returns the calls that are not done, in the order in which they were submitted.
 func (t *Tracker) Calls() []*Call {
+	if t == nil || t.set.lock == nil {
+		misuse("a nil or zero Tracker: make one with Track")
+	}
 	return t.set.live()
 }
 

@@ -23,6 +23,7 @@ func (q *Queue[T]) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		panic("hop: queue: Shutdown with a nil context")
 	}
+	q.checkMade()
 	q.mu.Lock()
 	q.ending = true
 	q.refuseAll()
@@ -43,6 +44,7 @@ func (q *Queue[T]) Shutdown(ctx context.Context) error {
 // after Shutdown. Called from the queue's own function, or from what that waits for, it does all but wait and returns a
 // *hop.DeadlockError. It blocks as [hop.Pending.Wait] does. It follows queue_close of async-kernel.
 func (q *Queue[T]) Close() error {
+	q.checkMade()
 	q.drop(nil, "was closed")
 	return q.wait(context.Background())
 }

@@ -110,6 +110,13 @@ func (q *Queue[T]) init(what string, on hop.Portal, f any, o *Options) {
 	q.ctx, q.cancel = context.WithCancelCause(context.Background())
 }
 
+// checkMade panics for a queue that New or NewBatch did not make.
+func (q *Queue[T]) checkMade() {
+	if q == nil || q.on == nil {
+		panic("hop: queue: a nil or zero Queue: make one with New or NewBatch")
+	}
+}
+
 // Put puts v at the end of the queue and returns nil; f may run by then, and has run if the portal is hop.Inline and f was not
 // busy.
 //

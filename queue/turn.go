@@ -45,6 +45,7 @@ func (t *turn[T]) pending() bool { return t != nil && !t.over }
 func (q *Queue[T]) eachItsTurn() bool { return q.loop != nil && q.batch == nil }
 
 func (q *Queue[T]) newTurn(ctx context.Context, n uint64) *turn[T] {
+	q.checkMade() // here, so that most Puts are without it
 	if !q.eachItsTurn() {
 		n = math.MaxUint64
 	}
