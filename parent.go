@@ -91,29 +91,35 @@ func (c *Call) liveAbove() context.Context {
 	}
 }
 
-// parentErr returns the Err of the context whose end is the end of c's. First it looks whether there may be one: to ask all calls above in turn would
-// take a deep stack, where calls that wait for each other are nested deep.
+// parentErr returns the Err of the context whose end is the end of c's.
 func (c *Call) parentErr() error {
+	if c.has(flagEndless) {
+		return nil
+	}
+	return c.errAbove()
+}
+
+// errAbove is parentErr where there may be one. First it looks: to ask all calls above in turn would take a deep stack, where calls that wait for each
+// other are nested deep.
+func (c *Call) errAbove() error {
 	for up := c; ; {
-		st := up.st.Load()
-		if st&flagCancel != 0 && up != c {
-			break
-		}
-		if st&flagEndless != 0 {
-			return nil
-		}
 		parent := up.liveParent()
 		cc, ok := parent.(*callContext)
 		if !ok {
+			if parent == nil {
+				return misuseOfZero()
+			}
 			if parent.Err() == nil {
 				return nil
 			}
 			break
 		}
 		up = (*Call)(cc)
-	}
-	if c.under.kind == nil {
-		return misuseOfZero()
+		if st := up.st.Load(); st&flagCancel != 0 {
+			break
+		} else if st&flagEndless != 0 {
+			return nil
+		}
 	}
 	return c.liveParent().Err()
 }
