@@ -83,7 +83,7 @@ func (l *Loop) shutdown(ctx context.Context) error {
 	if l.o.Manual {
 		l.closeUndriven(false)
 	}
-	if n == 0 && l.ended.IsSet() {
+	if n == 0 && len(left) == 0 && l.ended.IsSet() {
 		return nil
 	}
 	return refuse(endedWait("the shutdown", ctx), "shutdown of %v: %s%s: %v", l, count(n, "call was cancelled", "calls were cancelled"),
