@@ -337,7 +337,7 @@ func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
 		if c.has(flagDelayed) {
 			c.dropTimer()
 		}
-		defer func() { // also if a host's Post, which is a user's, ends the goroutine where another member is woken
+		defer func() { // also if a cause, which is a user's and is asked where another member is cancelled, ends the goroutine
 			later.ended(c, end.fs, end.last, end.h)
 			if u != nil {
 				later.then(func() { u.keep(c.failure()) })

@@ -147,7 +147,7 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	if r := x.rare.Load(); r != nil {
 		asks, r.onCancel = r.onCancel, nil
 	}
-	// Deferred, since to wake who waits may call a host's Post, which is a user's, and may end the goroutine.
+	// Deferred, since others in a group may end with the call: their causes, which are users', are asked whether they are another, and may end the goroutine.
 	defer kids.askAll(c, later)
 	defer c.endWait()
 	switch {

@@ -325,3 +325,37 @@ func TestFault_GoexitUnderACancelOfMany(t *testing.T) {
 		})
 	}
 }
+
+// An error of a user's that ends the goroutine where it is asked.
+type endsAsker struct{ error }
+
+func (endsAsker) Is(error) bool { runtime.Goexit(); return false }
+
+// What cancels many asks the errors of those that were cancelled before. One that ends the goroutine then keeps nobody from being told.
+func TestFault_AnErrorThatEndsWhoCancels(t *testing.T) {
+	for name, end := range map[string]func(*hop.Promise[int]){
+		"Reject": func(p *hop.Promise[int]) { p.Reject(errStruck) },
+		"Cancel": func(p *hop.Promise[int]) { p.Pending().Cancel(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t)
+			withGroup(t, bg, &hop.GroupOptions{CancelOnCancelled: true}, func(ctx context.Context) error {
+				begun := make(chan struct{})
+				other := hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { close(begun); g.pass(); return 1, nil })
+				recv(t, "the other member", begun)
+				other.Cancel(endsAsker{errStruck})
+				p := hop.NewPromise[int](ctx)
+				under := hop.New(p.Pending().Call().Context(), value(1)).Done() // it is in no group before it is submitted
+				told := make(chan struct{})
+				p.Pending().OnDone(func() { close(told) })
+				swallow(t, name, func() { end(p) })
+				recv(t, "its end", told)
+				if name == "Cancel" {
+					recv(t, "the end of what was made under it", under)
+				}
+				g.open()
+				return nil
+			})
+		})
+	}
+}

@@ -7,18 +7,20 @@ import (
 
 	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/mailbox"
 )
 
 // A Host is a foreign event loop that a [Loop] runs inside as a guest: a GUI toolkit's, a JavaScript engine's. A *Loop is a
 // Host too, so loops nest.
 //
 // Post has f run by the host, one after another, always at the same depth of C calls, on one goroutine: that of a toolkit is locked to its thread, an event
-// loop in Go need not lock its own. It must be safe from any goroutine, return at once, not run f itself, and not call back into hop. An error says that the host takes no
-// more; its guests then end: every call in them with ErrStopped. Functions that were posted and have not run are dropped.
+// loop in Go need not lock its own. It must be safe from any goroutine, return at once, not run f itself, and not wait for anything of hop's. An error says
+// that the host takes no more; its guests then end: every call in them with ErrStopped. Functions that were posted and have not run are dropped. A panic counts
+// as an error, and so does a runtime.Goexit. Before a guest has stopped, its calls of Post have returned.
 //
-// Where Post is called because a task is to go on, hop holds a lock of what the task has waited for. So Post must not wait for anybody who may be
-// using hop, nor panic, nor end its goroutine with runtime.Goexit. A panic counts as an error, which stops the guests; a Goexit does too, but the
-// lock may stay locked.
+// hop holds no lock while it calls Post. Who sends to a guest that has nothing to do, by Go or the loop's Post, calls it on his own goroutine, as the host does
+// when a tick is not through. Where a task is to go on, or a timer is due, a goroutine of hop's calls it: a Post that is slow, or ends the goroutine,
+// keeps nobody there but the guest.
 //
 // It follows async-kernel's hosts and trio's guest mode.
 type Host interface {
@@ -61,7 +63,7 @@ func (l *Loop) startGuest() {
 			return
 		}
 	}
-	l.s.send(posted(func() {}), internal) // a tick, so that the guest knows its host's goroutine
+	l.s.send(posted(func() {}), open) // a tick, so that the guest knows its host's goroutine
 }
 
 func (l *Loop) addGuest(g *Loop) bool {
@@ -74,35 +76,41 @@ func (l *Loop) addGuest(g *Loop) bool {
 	return true
 }
 
-// callHost has the host run a tick.
-func (l *Loop) callHost() {
-	var err error
+// callHost has the host run a tick, for what was sent with level. If that is internal, the sender may hold locks, and a Post of a user's may do anything.
+func (l *Loop) callHost(level mailbox.Level) {
 	if h, ok := l.o.Host.(*Loop); ok {
-		err = h.postInternal(l.tick)
-	} else {
-		err = l.postTick()
+		if !h.s.sendFor(level, posted(l.tick)) {
+			go l.hostFailed(refuse(ErrStopped, "%v has stopped", h))
+		}
+		return
 	}
-	if err != nil {
-		go l.hostFailed(err) // the sender may hold locks
+	l.ending.Add(1)
+	if level < internal {
+		l.postTick()
+	} else {
+		go l.postTick()
 	}
 }
 
-// postTick is the Post of a host of the user's; a panic there is an error like another.
-func (l *Loop) postTick() (err error) {
+// postTick posts a tick to a host of the user's. A panic there is an error like another, and so is the end of the goroutine.
+func (l *Loop) postTick() {
+	defer l.end()
+	var err error
 	returned := false
 	defer func() {
-		if returned {
-			return
+		if !returned {
+			if r := recover(); r != nil {
+				err = panicked(r)
+			} else {
+				err = refuse(ErrGoexit, "its Post ended the goroutine with runtime.Goexit")
+			}
 		}
-		if r := recover(); r != nil {
-			err = panicked(r)
-		} else {
-			go l.hostFailed(refuse(ErrGoexit, "its Post ended the goroutine with runtime.Goexit"))
+		if err != nil {
+			go l.hostFailed(err) // functions of users run there
 		}
 	}()
 	err = l.o.Host.Post(l.tick)
 	returned = true
-	return err
 }
 
 // tick runs on the host.
@@ -139,7 +147,7 @@ func (l *Loop) tick() {
 	if err := l.host.fail.Load(); err != nil {
 		l.hostFailed(*err)
 	} else if more {
-		l.callHost()
+		l.callHost(open)
 	}
 }
 
@@ -240,7 +248,7 @@ func (l *Loop) askStranded(cause error, later *tells) {
 		lost = append(lost, callName(top))
 		calls = append(append(calls, c.under...), top)
 	}
-	// Deferred, the last first, since a host's Post, which is a user's, may end the goroutine.
+	// Deferred, the last first, since a cause, which is a user's, is asked whether it is another, and may end the goroutine.
 	defer later.then(func() {
 		defer leave()
 		locals := l.locals.len()

@@ -77,7 +77,7 @@ type Loop struct {
 	hope     hope
 	stoppers stoppers
 	ended    *Event
-	ending   atomic.Int32 // how many of the stop's own goroutines are to return before it has ended
+	ending   atomic.Int32 // how many of the stop's own goroutines, and calls of a host's Post, are to return before it has ended
 
 	// On the loop only.
 	hook   *Call // the shutdown function that runs
@@ -250,14 +250,6 @@ func (l *Loop) Post(f func()) error {
 	turn.At(turn.Submit, l)
 	if !l.s.send(posted(f), open) {
 		return refuse(ErrStopped, "%v takes no more functions: it %s", l, stopsOrHas(l.ended))
-	}
-	return nil
-}
-
-// postInternal is Post for guests, which must be able to stop in order while their host does.
-func (l *Loop) postInternal(f func()) error {
-	if !l.s.send(posted(f), internal) {
-		return refuse(ErrStopped, "%v has stopped", l)
 	}
 	return nil
 }

@@ -23,8 +23,10 @@ import (
 //
 //	open      anybody
 //	told      calls made by calls that are not finished (a stop)
-//	internal  resumptions and the stop's own functions (a Waiter whose wait is over)
+//	internal  resumptions, calls that are due and the stop's own functions (a Waiter whose wait is over)
 //	dead      nobody
+//
+// Who sends with a lower level than internal holds no lock of hop's.
 type sched struct {
 	box    mailbox.Box[item]
 	name   string
@@ -33,8 +35,8 @@ type sched struct {
 	stall  *stall
 
 	// How the driver is made to look at the mailbox when it has stopped looking.
-	signal chan struct{} // it sleeps in a receive from it
-	notify func()        // it has returned; this calls it again
+	signal chan struct{}       // it sleeps in a receive from it
+	notify func(mailbox.Level) // it has returned; this calls it again, for what was sent with the level
 
 	closing atomic.Bool // waits of posted functions are refused
 	cutting atomic.Bool // cancelAll has begun to look at the tasks, and stopWaits has not
@@ -114,14 +116,23 @@ func (s *sched) String() string { return s.name }
 func (s *sched) send(it item, level mailbox.Level) bool {
 	ok, wake := s.box.Push(it, level)
 	if wake {
-		s.awaken()
+		s.awaken(level)
 	}
 	return ok
 }
 
-func (s *sched) awaken() {
+// sendFor is send of a guest's tick, for what was sent to the guest with level: a guest must be able to stop in order while its host does.
+func (s *sched) sendFor(level mailbox.Level, tick item) bool {
+	ok, wake := s.box.Push(tick, internal)
+	if wake {
+		s.awaken(level)
+	}
+	return ok
+}
+
+func (s *sched) awaken(level mailbox.Level) {
 	if s.notify != nil {
-		s.notify()
+		s.notify(level)
 		return
 	}
 	s.signal <- struct{}{}

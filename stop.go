@@ -177,7 +177,7 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 		l.ending.Add(1)
 	}
 	under := new(tells) // what is for stopBelow to tell
-	// Deferred, the last first, since a host's Post, which is a user's, may end the goroutine.
+	// Deferred, the last first, since a cause, which is a user's, is asked whether it is another, and may end the goroutine.
 	defer later.then(func() {
 		defer leave()
 		defer l.s.send(posted(func() {}), internal) // look again

@@ -124,7 +124,8 @@ func (l *Loop) gone() {
 	l.end()
 }
 
-// end says that the loop has ended, when its driver is gone and stopBelow has returned: nothing of the loop uses its host after that.
+// end says that the loop has ended, when its driver is gone, and stopBelow and the Post of its host have returned: nothing of the loop uses its host after
+// that.
 func (l *Loop) end() {
 	if l.ending.Add(-1) < 0 {
 		l.ended.Set()

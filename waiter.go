@@ -11,6 +11,7 @@ import (
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/each"
 	"github.com/gohop/hop/internal/goid"
+	"github.com/gohop/hop/internal/mailbox"
 	"github.com/gohop/hop/internal/turn"
 )
 
@@ -123,7 +124,7 @@ func (c *Call) adopt(low *Call) {
 }
 
 // want has the goroutine that waits look at the mailbox. It is called by senders, who may hold a call's lock.
-func (w *Waiter) want() {
+func (w *Waiter) want(mailbox.Level) {
 	w.mu.Lock()
 	w.wantLocked()
 	w.mu.Unlock()

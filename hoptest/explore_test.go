@@ -167,3 +167,40 @@ func TestExplore_FindsWhatIsLeftBehind(t *testing.T) {
 	}
 	finds(t, nil, body, "goroutines are left", "worker")
 }
+
+// aHost is a foreign event loop: its functions run one after another, on one goroutine.
+type aHost chan func()
+
+func (h aHost) Post(f func()) error {
+	h <- f
+	return nil
+}
+
+// Under every schedule what a guest waits for comes, though a goroutine of hop's own tells its host.
+func TestExplore_AGuestOfAForeignHost(t *testing.T) {
+	for _, s := range []hoptest.Strategy{hoptest.Random, hoptest.PCT, hoptest.Exhaustive} {
+		hoptest.Explore(t, &hoptest.ExploreOptions{Strategy: s, Runs: 1000}, func(x *hoptest.Trial) {
+			host := make(aHost, 10)
+			defer close(host)
+			go func() {
+				for f := range host {
+					f()
+				}
+			}()
+			guest := hop.NewLoop(&hop.LoopOptions{Name: "guest", Host: host})
+			var e hop.Event
+			waits := hop.Go(x.Context(), guest, func(ctx context.Context) (int, error) { return 1, e.Wait(ctx) })
+			asks := hop.Go(x.Context(), guest, func(ctx context.Context) (int, error) {
+				return hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { e.Set(); return 2, nil }).Wait(ctx)
+			})
+			for i, p := range []*hop.Pending[int]{waits, asks} {
+				if v, err := p.Wait(x.Context()); v != i+1 || err != nil {
+					x.Errorf("got %d, %v", v, err)
+				}
+			}
+			if err := guest.Close(); err != nil {
+				x.Errorf("Close: %v", err)
+			}
+		})
+	}
+}

@@ -17,7 +17,7 @@ type Mutex struct {
 	held atomic.Bool
 }
 
-// A Short is a lock of hop's that is held for a few instructions, but for what is rare: reports, a host's Post.
+// A Short is a lock of hop's that is held for a few instructions, but for what is rare: reports.
 type Short = Mutex
 
 // Free reports whether nobody holds the lock.
