@@ -276,3 +276,20 @@ func TestS39_AHostsOwnCodeCannotWaitForAGuestOfItsGuest(t *testing.T) {
 		wantIs(t, err, hop.ErrCannotWait)
 	})
 }
+
+// Where nothing can wait, Waiter.Wait for a call that is done returns, and what it has accepted runs later.
+func TestS39_AWaiterOnTheHostsOwnGoroutineLeavesWhatItAcceptedToTheGuest(t *testing.T) {
+	var kid *hop.Pending[int]
+	err := onHostsOwn(t, func(ctx context.Context, _ *hop.Loop) error {
+		w, done := hop.NewWaiter(), hop.NewPromise[int](ctx)
+		kid = hop.Go(ctx, w, value(7))
+		done.Resolve(1)
+		return w.Wait(ctx, done.Pending().Call())
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if v := must(t, kid); v != 7 {
+		t.Errorf("what was accepted gave %d", v)
+	}
+}

@@ -3,6 +3,7 @@ package hop
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -363,6 +364,9 @@ func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
 func (w *Waiter) awaitKid(ctx context.Context, pc uintptr, k *Call) phase {
 	fb := self()
 	for !k.settled() {
+		if errors.Is(fb.canWait(ctx), ErrCannotWait) {
+			return woken // it is finished later
+		}
 		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true, of: ofWaiter})
 		wt := begin(fb, ctx, pc)
 		wt.limitTo(ctx)
