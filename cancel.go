@@ -145,6 +145,7 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	kids := x.kids.take(nil)
 	var asks []func(error)
 	if r := x.rare.Load(); r != nil {
+		r.timed = 0
 		asks, r.onCancel = r.onCancel, nil
 	}
 	// Deferred, since others in a group may end with the call: their causes, which are users', are asked whether they are another, and may end the goroutine.
@@ -247,7 +248,7 @@ func (r *callRare) tells(c *Call) bool {
 
 func (cc *callContext) Deadline() (time.Time, bool) {
 	c := (*Call)(cc)
-	d, ok := c.liveParent().Deadline() // the Timeout of a call that has ended in time is over for those under it
+	d, ok := c.deadlineAbove()
 	if c.x.Load() != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -256,6 +257,19 @@ func (cc *callContext) Deadline() (time.Time, bool) {
 		}
 	}
 	return d, ok
+}
+
+// deadlineAbove returns the deadline of the nearest context above that is no call's. The Timeouts of the calls between do not count: they end those under
+// them only while their functions run. Who derived a context from c's and was told of one would have it run without a timer when that is over.
+func (c *Call) deadlineAbove() (time.Time, bool) {
+	for {
+		ctx := c.liveParent()
+		up, ok := ctx.(*callContext)
+		if !ok {
+			return ctx.Deadline()
+		}
+		c = (*Call)(up)
+	}
 }
 
 func (cc *callContext) Done() <-chan struct{} {
@@ -293,13 +307,17 @@ func (x *callMore) endDone() {
 func (cc *callContext) AfterFunc(f func()) (stop func() bool) {
 	defer turn.Quietly()()
 	c := (*Call)(cc)
-	k := &kid{f: f, apart: true}
 	if cc.Err() != nil {
 		go f()
 		return func() bool { return false }
 	}
+	return c.tellOfEnd(&kid{f: f, apart: true})
+}
+
+// tellOfEnd is AfterFunc for k, which has its function.
+func (c *Call) tellOfEnd(k *kid) (stop func() bool) {
 	if !c.addKid(k) {
-		go f()
+		go k.f()
 		return func() bool { return false }
 	}
 	c.mu.Lock()

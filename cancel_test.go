@@ -1424,3 +1424,70 @@ func TestS20_EveryDerivedContextEnds(t *testing.T) {
 		end()
 	}
 }
+
+// The Timeout of a call that has ended in time ends nothing of the calls that it has made, whoever looks at them, and whatever was derived from their contexts.
+func TestS20_TheTimeoutOfACallThatHasEndedIsNoneOfThoseUnderIt(t *testing.T) {
+	everywhereInBubble(t, func(t *testing.T, on hop.Portal) {
+		start := time.Now()
+		var ended, nested, tracked *hop.Pending[int]
+		var derived [2]context.Context
+		err := hop.Run(t.Context(), on, func(ctx context.Context) error {
+			ended = hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) {
+				var cancel context.CancelFunc
+				derived[0], cancel = context.WithCancel(context.WithValue(ctx, valueKey{}, 1))
+				t.Cleanup(cancel)
+				derived[1] = ctx
+				ctx.Done()
+				return 1, nil
+			})
+			nested = hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) {
+				if d, ok := ctx.Deadline(); ok {
+					t.Errorf("the deadline of a call under it is %v after the start", d.Sub(start))
+				}
+				ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+				defer cancel()
+				<-ctx.Done()
+				return int(time.Since(start).Seconds()), nil
+			})
+			ctx, _ = hop.Track(ctx)
+			tracked = hop.Go(ctx, hop.Workers(), func(ctx context.Context) (int, error) { return 1, hop.Sleep(ctx, 2*time.Second) })
+			tracked.Done()
+			_, err := ended.Wait(ctx)
+			return err
+		}, hop.Timeout(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := must(t, nested); v != 3 {
+			t.Errorf("a context with a timeout of 3 s ended after %d", v)
+		}
+		must(t, tracked)
+		for _, ctx := range derived {
+			select {
+			case <-ctx.Done():
+				t.Errorf("a context of a call under it has ended: %v", ctx.Err())
+			default:
+			}
+		}
+	})
+}
+
+func TestS12_ACancelledCallDoesNotWaitForItsTimeout(t *testing.T) {
+	var freed atomic.Bool
+	func() {
+		kept := new([4096]byte)
+		runtime.AddCleanup(kept, func(int) { freed.Store(true) }, 0)
+		running := make(chan struct{})
+		p := hop.Go(context.WithValue(bg, valueKey{}, kept), hop.Workers(), func(ctx context.Context) (int, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			close(running)
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}, hop.Timeout(time.Hour))
+		recv(t, "the start", running)
+		p.Cancel(nil)
+		wantCancelled(t, waitErr(t, p))
+	}()
+	eventually(t, "its context is garbage", func() bool { runtime.GC(); return freed.Load() })
+}

@@ -29,12 +29,14 @@ type endWait struct {
 	fb   *fiber
 	runs func(*fiber) bool      // whether a goroutine runs what the place is to end
 	each func(func(*Call) bool) // the calls that it lets finish
+
+	looked atomic.Bool // itself; before, it may find that it is to end
 }
 
-// endWaitOf returns the wait for an end that fb's wait seq is, nil if it is none.
+// endWaitOf returns the wait for an end that fb's wait seq is, nil if it is none, or has not looked yet.
 func endWaitOf(fb *fiber, seq uint64) *endWait {
 	for _, e := range everyEndWait() {
-		if e.fb == fb && e.seq == seq {
+		if e.fb == fb && e.seq == seq && e.looked.Load() {
 			return e
 		}
 	}
@@ -134,7 +136,7 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each fu
 		var mine *endWait
 		err := waitOn(inner, 0, "the end of a stop", func(w *wait) bool {
 			w.limitTo(inner)
-			mine = &endWait{w, w.seq(), fb, runs, each}
+			mine = &endWait{w: w, seq: w.seq(), fb: fb, runs: runs, each: each}
 			mine.add()
 			ended.mu.Lock()
 			over := ended.set.Load()
@@ -148,6 +150,7 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each fu
 			if circle {
 				ended.drop(w)
 			}
+			mine.looked.Store(true)
 			return !over && !circle
 		}, ended.drop)
 		if mine != nil {

@@ -13,6 +13,7 @@ type kid struct {
 	apart      bool                 // on a goroutine of its own, if it has functions of users to run then, or f is still being registered,
 	adopted    bool                 // by one whose context is not above call's: see adopt
 	timed      bool                 // f is of a context that goes by the Timeout of the call whose list it is in,
+	lasting    bool                 // f goes by what ends the call beside its Timeout,
 	f          func()               // or what is called; neither: the entry only keeps the upper call hooked
 	up         atomic.Pointer[Call] // whose list it is in; changed under that call's mu
 	prev, next *kid
@@ -134,13 +135,13 @@ func (k *kid) ask(up *Call, later *tells) {
 func (c *Call) addKid(k *kid) bool {
 	c.mu.Lock()
 	x := c.more()
-	if c.has(flagCancel) || k.f != nil && c.has(flagTimeout) {
+	if c.has(flagCancel) || k.f != nil && !k.lasting && c.has(flagTimeout) {
 		c.mu.Unlock()
 		return false
 	}
 	k.up.Store(c)
 	x.kids.add(k)
-	if r := x.rare.Load(); k.f != nil && r != nil && r.tells(c) {
+	if r := x.rare.Load(); k.f != nil && !k.lasting && r != nil && r.tells(c) {
 		k.timed = true
 		r.timed++
 	}

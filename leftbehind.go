@@ -39,7 +39,11 @@ func hookChannel(parent context.Context, done chan struct{}, left *atomic.Bool) 
 		return
 	}
 	b := &leftBehind{done: weak.Make(p), closed: left}
-	b.stop = context.AfterFunc(parent, b.end)
+	if up, ok := parent.(*callContext); ok {
+		b.stop = (*Call)(up).tellOfEnd(&kid{f: b.end, apart: true, lasting: true})
+	} else {
+		b.stop = context.AfterFunc(parent, b.end)
+	}
 	if goid.InBubble() {
 		return // it all goes with the bubble, where a cleanup, which runs outside, could not touch its channels
 	}

@@ -26,8 +26,9 @@ func Name(name string) Option {
 // count (a deadline of the context spans that too). The call then ends with a [CancelError] that is
 // context.DeadlineExceeded. A negative d panics, zero is none.
 //
-// It is a deadline of the function's context. When the function has returned in time that is over, and what it has started with the context goes on;
-// but a context that package context has derived from it meanwhile, and that was not cancelled, relies on the deadline, and ends with it.
+// It is a deadline of the function's context, but not of those of calls made with it, which it cancels all the same. When the function has returned in time
+// that is over, and what it has started with the context goes on; but a context that package context has derived from it directly meanwhile, and that was
+// not cancelled, relies on the deadline, and ends with it.
 //
 // It follows Prefect's Call.set_timeout.
 func Timeout(d time.Duration) Option {

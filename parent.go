@@ -28,7 +28,7 @@ func (c *Call) parentRef() parentRef {
 // liveParent returns the context whose end is the end of c's: the parent, or, where that only adds a value to another, that one, or, where that is a
 // call that has ended by itself, what that call's context ends with.
 func (c *Call) liveParent() context.Context {
-	if k := c.under.kind; k == ofCall || k == ofValue {
+	if k := c.under.kind; k == ofCall || k == ofValue || k == ofAnchor {
 		return c.liveAbove()
 	}
 	return c.under.context() // which does not change
@@ -53,18 +53,21 @@ var ofValue = func() unsafe.Pointer {
 	return unsafe.Pointer(new(int))
 }()
 
+// ofAnchor is the kind of another that ends when that ends which it was made of, and begins with it.
+var ofAnchor = parentOf((*anchorContext)(nil)).kind
+
 type ofValueKey struct{}
 
-// behindValues returns the context that ctx adds values to, ctx itself if it adds none: they end together.
+// behindValues returns the context that ctx adds values or an anchor to, ctx itself if it adds none: they end together.
 func behindValues(ctx context.Context) context.Context {
-	if parentOf(ctx).kind == ofValue {
+	if k := parentOf(ctx).kind; k == ofValue || k == ofAnchor {
 		return parentOf(ctx).behind().context()
 	}
 	return ctx
 }
 
 func (r parentRef) behind() parentRef {
-	for r.kind == ofValue {
+	for r.kind == ofValue || r.kind == ofAnchor {
 		r = *(*parentRef)(r.data)
 	}
 	return r
