@@ -110,9 +110,16 @@ func TestS4_TheFunctionWaitsForACallThatPuts(t *testing.T) {
 		waiting(p.Call())
 		puts <- p
 		full.Set()
-		wantIs(t, <-errs, hop.ErrDeadlock)
-		if v, err := p.Wait(t.Context()); v != 3 || err != nil { // there is room again
-			t.Errorf("%d, %v", v, err)
+		refused := <-errs
+		wantIs(t, refused, hop.ErrDeadlock)
+		v, err := p.Wait(t.Context())
+		if err != nil { // it waits before it has looked, and was the last to look: the function got its error
+			wantIs(t, err, hop.ErrDeadlock)
+			if refused != err {
+				t.Errorf("the function got %v, the call that puts %v: want one of them refused", refused, err)
+			}
+		} else if v != 3 { // there was room again
+			t.Errorf("%d", v)
 		}
 		shutdown(t, q)
 	})
