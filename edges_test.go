@@ -10,6 +10,14 @@ import (
 	"github.com/gohop/hop"
 )
 
+// submit submits c, which nobody refuses.
+func submit(t testing.TB, on hop.Portal, c *hop.Call) {
+	t.Helper()
+	if err := on.Submit(c); err != nil {
+		t.Errorf("%v refused %v: %v", on, c, err)
+	}
+}
+
 // waitFor returns a function that waits for the call behind c, whatever becomes of its own, and tells what came of that.
 func waitFor(c **hop.Pending[int], got chan<- error) func(context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
@@ -50,9 +58,7 @@ func TestS4_ATaskOfRunLoopThatWaitsForItsCall(t *testing.T) {
 			var c *hop.Pending[int]
 			got := make(chan error, 1)
 			c = hop.New(bg, func(ctx context.Context) (int, error) { return run(ctx, waitFor(&c, got)) })
-			if err := hop.Goroutines.Submit(c.Call()); err != nil {
-				t.Fatal(err)
-			}
+			submit(t, hop.Goroutines, c.Call())
 			wantIs(t, recv(t, "the task", got), hop.ErrDeadlock)
 			wait(t, c)
 		})
@@ -70,9 +76,7 @@ func TestS4_ATaskOfRunLoopThatWaitsForItsCall(t *testing.T) {
 				return waitFor(&c, got)(inner)
 			})
 		})
-		if err := pool.Submit(c.Call()); err != nil {
-			t.Fatal(err)
-		}
+		submit(t, pool, c.Call())
 		recv(t, "the task", in)
 		closed := make(chan struct{})
 		go func() { pool.Close(); close(closed) }()
@@ -100,9 +104,7 @@ func TestS4_WhatAWaitingGoroutineRunsWaitsForItsCall(t *testing.T) {
 				return 1, nil
 			})
 		})
-		if err := hop.Goroutines.Submit(c.Call()); err != nil {
-			t.Fatal(err)
-		}
+		submit(t, hop.Goroutines, c.Call())
 		wantIs(t, recv(t, "the function", got), hop.ErrDeadlock)
 		wait(t, c)
 	})
@@ -124,14 +126,10 @@ func TestS4_WhatAWaitingGoroutineRunsWaitsForItsCall(t *testing.T) {
 				p.Resolve(1)
 				return 0, nil
 			})
-			if err := w.Submit(k.Call()); err != nil {
-				t.Error(err)
-			}
+			submit(t, w, k.Call())
 			return 0, w.Wait(ctx, p.Pending().Call())
 		})
-		if err := hop.Goroutines.Submit(c.Call()); err != nil {
-			t.Fatal(err)
-		}
+		submit(t, hop.Goroutines, c.Call())
 		wantIs(t, recv(t, "the function", got), hop.ErrDeadlock)
 		wait(t, c)
 	})
@@ -165,9 +163,7 @@ func TestS4_WaitersWaitInATaskIsForAllThatItAccepted(t *testing.T) {
 			}
 			return 0, nil
 		})
-		if err := l.Submit(c.Call()); err != nil {
-			t.Fatal(err)
-		}
+		submit(t, l, c.Call())
 		wantIs(t, recv(t, "what was accepted", got), hop.ErrDeadlock)
 		must(t, c)
 	}
@@ -205,9 +201,7 @@ func TestS4_AWaitForAnEndIsNoWayOut(t *testing.T) {
 				got <- err
 				return 0, err
 			})
-			if err := hop.Goroutines.Submit(c.Call()); err != nil {
-				t.Fatal(err)
-			}
+			submit(t, hop.Goroutines, c.Call())
 			wantIs(t, recv(t, "Acquire", got), hop.ErrDeadlock)
 			wait(t, c)
 		})
@@ -261,9 +255,10 @@ func TestS4_AWaitForAnEndThatWillComeIsNoDeadlock(t *testing.T) {
 }
 
 // The time for each level of calls that wait for each other does not grow with their number.
-func TestS6_Depth10000(t *testing.T) {
-	if raceEnabled || wasm {
-		t.Skip("it is about time: the same with a depth of 200 runs here")
+func TestS6_AnyDepthInTime(t *testing.T) {
+	n := 10_000
+	if raceEnabled || wasm { // where each level takes longer by itself
+		n = 1_000
 	}
 	for name, on := range map[string]hop.Portal{"pool": newPool(t, &hop.PoolOptions{Size: 1}), "loop": newLoop(t, nil)} {
 		var nest func(n int) func(context.Context) (int, error)
@@ -276,7 +271,6 @@ func TestS6_Depth10000(t *testing.T) {
 				return v + 1, err
 			}
 		}
-		const n = 10_000
 		ctx, cancel := context.WithTimeout(bg, 3*patience)
 		p := hop.Go(ctx, on, nest(n))
 		v, err := p.Wait(ctx)

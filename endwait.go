@@ -11,8 +11,8 @@ import (
 )
 
 // Waiting for the end of a loop or pool is waiting for all of its calls. Who searches for another wait's deadlock sees them as edges. But the wait for an
-// end does not search itself, since what is to end may only be found to need it when a call has come to run. Instead a call that waits for an end looks back, at who waits for it, directly or through
-// others: if that is one of the goroutines that the place is to end, neither could go on. It looks when it has been registered, and
+// end does not search itself, since what is to end may only be found to need it when a call has come to run. Instead a call that waits for an end looks
+// back, at who waits for it, directly or through others: if that is one of the goroutines that the place is to end, neither could go on. It looks when it has been registered, and
 // whenever a new wait begins anywhere all of them are looked at again, so it does not matter which of the waits closes the circle.
 //
 // Waits of several testing/synctest bubbles may stand here. Only one that the new wait has to do with is ever woken.

@@ -23,7 +23,7 @@ const (
 	keptRing = 1024 // slots: a longer ring is given away when a burst is over
 
 	// Where the receiver runs on another processor, it has the lines of the ring that senders come to next, since it has cleared them. A sender
-	// that waited for each in turn would wait for each fourth message; so it asks for them before.
+	// that waited for each in turn would wait for each eighth message; so it asks for them before.
 	aLine = fetch.Line / 8 // messages, of a word each
 	ahead = 4              // lines
 )
