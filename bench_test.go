@@ -126,9 +126,12 @@ func TestAllocations(t *testing.T) {
 		most float64
 		op   func(ctx context.Context)
 	}{
-		"Post":        {0, func(context.Context) { l.Post(f) }},
-		"Yield":       {0, func(ctx context.Context) { hop.Yield(ctx) }},
-		"Sleep":       {0, func(ctx context.Context) { hop.Sleep(ctx, 0) }},
+		"Post":  {0, func(context.Context) { l.Post(f) }},
+		"Yield": {0, func(ctx context.Context) { hop.Yield(ctx) }},
+		"Sleep": {0, func(ctx context.Context) { hop.Sleep(ctx, 0) }},
+		"Sleep under a context that adds a value": {1, func(ctx context.Context) { // the context itself
+			hop.Sleep(context.WithValue(ctx, valueKey{}, 1), time.Microsecond)
+		}},
 		"Go and Wait": {1, func(ctx context.Context) { hop.Go(ctx, l, one).Wait(ctx) }},
 		"Do inline":   {1, func(ctx context.Context) { hop.Do(ctx, l, one) }},
 		"Cancel":      {3, func(ctx context.Context) { hop.After(bg, time.Hour, l, one).Cancel(nil) }},
