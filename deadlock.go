@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gohop/hop/internal/bug"
 	"github.com/gohop/hop/internal/goid"
@@ -111,10 +112,10 @@ func (many *manyWait) leadsOn(fb *fiber) (on bool) {
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,
 // but where fb is only stuck behind one. It needs graphMu. A cycle that is
-// there stays: when the second look does not find the same, something has moved, and it is looked again. So it is as long as
+// there stays: when the second look does not find the same, something has moved, and it is looked again. So it is for 0.1 s while
 // one of them may be told that its context is over.
 func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
-	for i := range maxSearches {
+	for i := range maxSearches + maxPauses {
 		g := survey(fb)
 		cycle := g.cycle(fb)
 		if cycle == nil {
@@ -123,12 +124,32 @@ func searchDeadlock(fb *fiber) (*DeadlockError, *node) {
 			}
 			return nil, nil
 		}
-		if h := survey(fb); bug.OneLook || g.stillStuck(h, cycle) && (i == maxSearches-1 || !g.late()) {
+		stuck := g.stillStuck(survey(fb), cycle)
+		switch {
+		case bug.OneLook || stuck && (i == maxSearches+maxPauses-1 || !g.late()):
 			return &DeadlockError{Cycle: g.hops(cycle)}, cycle[len(cycle)-1].to
+		case i < maxSearches:
+			runtime.Gosched()
+		case stuck:
+			pauseSearch()
+		default:
+			return nil, nil
 		}
-		runtime.Gosched()
 	}
 	return nil, nil
+}
+
+// pauseSearch lets the goroutine of package context's run that may have to tell one of those that are stuck, where the system keeps its thread
+// from running. Others may search meanwhile. It needs graphMu.
+func pauseSearch() {
+	if goid.InBubble() { // the clock would notice
+		runtime.Gosched()
+		return
+	}
+	graphOwner.Store(0)
+	graphMu.Unlock()
+	time.Sleep(time.Millisecond)
+	lockGraph()
 }
 
 // late reports whether one of those that are stuck may hear in a moment that its context is over.
@@ -142,8 +163,10 @@ func (n *node) refuse(d *DeadlockError) {
 	n.fb.wait.wakeAs(n.seq, refused)
 }
 
-// maxSearches bounds how often it is looked again: what moves so often is no deadlock.
-const maxSearches = 1000
+const (
+	maxSearches = 1000 // bounds how often it is looked again: what moves so often is no deadlock
+	maxPauses   = 100  // how often after that, where one of them may be late
+)
 
 // refuseStuck refuses the waits of those of fbs that are stuck, now that something has changed without a wait of theirs that begins.
 func refuseStuck(fbs iter.Seq[*fiber]) {

@@ -162,18 +162,14 @@ func (g *Group) feed() {
 	g.feedFor(&later)
 }
 
-// feedApart is feed; apart: on a goroutine of its own if there is something to do, since the caller's wait has begun, and a member that is refused
-// runs functions of users.
-func (g *Group) feedApart(apart bool) {
+// feedApart is feed on a goroutine of its own, if there is something to do: the caller's wait has begun, and a member that is refused runs functions
+// of users.
+func (g *Group) feedApart() {
 	g.mu.Lock()
 	some := !g.limiting.feeding && len(g.limiting.queue) > 0 && g.limiting.active < g.o.Limit
 	g.mu.Unlock()
-	switch {
-	case !some:
-	case apart:
+	if some {
 		go g.feed()
-	default:
-		g.feed()
 	}
 }
 
@@ -294,32 +290,36 @@ func (fb *fiber) hasPlaces() bool {
 
 // stepAside gives back the places of the calls that wait on this goroutine.
 func (fb *fiber) stepAside() {
-	fb.eachPlace(true, func(_ *heldCall, p *groupPlace) { p.give() })
-}
-
-// stepBack takes them again, whether there are any or not.
-func (fb *fiber) stepBack() {
-	fb.eachPlace(false, func(h *heldCall, p *groupPlace) {
-		if !h.c.done() {
-			p.take()
+	fb.eachPlace(func(_ *heldCall, p *groupPlace) {
+		p.g.mu.Lock()
+		p.give()
+		p.g.mu.Unlock()
+		if !bug.LimitForgets {
+			p.g.feedApart()
 		}
 	})
 }
 
-func (fb *fiber) eachPlace(waits bool, f func(*heldCall, *groupPlace)) {
+// stepBack takes them again, whether there are any or not. It does not feed: what is there to be fed is the doing of who has given a place back, and
+// functions of users that ran here might wait, where the goroutine's own wait is not over.
+func (fb *fiber) stepBack() {
+	fb.eachPlace(func(h *heldCall, p *groupPlace) {
+		p.g.mu.Lock()
+		if !h.c.done() {
+			p.take()
+		}
+		p.g.mu.Unlock()
+	})
+}
+
+func (fb *fiber) eachPlace(f func(*heldCall, *groupPlace)) {
 	each := func(c *Call) {
 		h := c.held()
 		if h == nil || c.done() {
 			return
 		}
 		for i := range h.places {
-			p := &h.places[i]
-			p.g.mu.Lock()
-			f(h, p)
-			p.g.mu.Unlock()
-			if !bug.LimitForgets {
-				p.g.feedApart(waits)
-			}
+			f(h, &h.places[i])
 		}
 	}
 	for _, c := range fb.under {

@@ -69,7 +69,11 @@ func (p *Pool) beginStop(to stopLevel) {
 	p.queue.Raise(told)
 	// Maps have no order, but what is told first matters to those who are told: it is always the same.
 	cancel := slices.SortedFunc(maps.Keys(p.delayed), func(a, b *Call) int { return cmp.Compare(p.delayed[a].n, p.delayed[b].n) })
-	var waits []*wait
+	type stood struct {
+		w   *wait
+		seq uint64
+	}
+	var waits []stood // what begins later, perhaps to clean up after the cancel, goes on
 	if to == hard {
 		p.closing.Store(true)
 		calls, _ := p.unread() // first, so that none of them begins because one that runs has ended by its cancel
@@ -80,7 +84,7 @@ func (p *Pool) beginStop(to stopLevel) {
 			}
 			cancel = append(cancel, w.fb.calls()...)
 			if many := w.fb.wait.onMany.Load(); many == nil || !many.deaf {
-				waits = append(waits, &w.fb.wait)
+				waits = append(waits, stood{&w.fb.wait, w.fb.wait.seq()})
 			}
 		}
 	}
@@ -97,8 +101,8 @@ func (p *Pool) beginStop(to stopLevel) {
 	var later tells
 	defer later.tell()
 	defer func() {
-		for _, w := range waits {
-			w.wakeAs(w.seq(), stopped)
+		for _, s := range waits {
+			s.w.wakeAs(s.seq, stopped)
 		}
 	}()
 	later.cancel(cancel, ErrStopped)

@@ -37,5 +37,5 @@ var All = []Mistake{
 	{"GrantsToEnded", "a limiter's place is given to a wait that has ended, and lost", "Limiter.grant"},
 	{"LimiterBlind", "who waits for a place gets in line without a second look whether one is free", "Limiter.Acquire"},
 	{"ForgetsMember", "calls made while WithGroup waits already are no members", "Call.join"},
-	{"LimitForgets", "a place in a group that a waiting member gives back is not given to the next", "fiber.eachPlace"},
+	{"LimitForgets", "a place in a group that a waiting member gives back is not given to the next", "fiber.stepAside"},
 }
