@@ -202,12 +202,19 @@ func (c *Call) done() bool   { return c.raw().Done() }
 func (c *Call) isDone() bool { return c.raw().Done() }
 
 // settled is done for those who look without waiting: a queued call whose context is over ends now.
-func (c *Call) settled() bool {
+func (c *Call) settled() bool { return c.settledFor(nil) }
+
+// settledFor is settled, but leaves functions of users to later, if that is not nil.
+func (c *Call) settledFor(later *tells) bool {
 	if c.done() {
 		return true
 	}
 	if c.parentErr() != nil {
-		c.parentEnded()
+		if later == nil {
+			c.parentEnded()
+		} else {
+			c.askParentEnded(later)
+		}
 	}
 	return c.done()
 }

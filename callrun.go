@@ -220,12 +220,12 @@ func (c *Call) acceptDelayed() (bool, error) {
 	return true, nil
 }
 
-// unaccept takes accept back: the portal refuses after all.
-func (c *Call) unaccept() {
+// unaccept takes accept back: the portal refuses after all. Functions of users are left to later, if that is not nil.
+func (c *Call) unaccept(later *tells) {
 	var h *heldCall
 	defer func() {
 		if h != nil {
-			h.giveUp()
+			h.giveUp(later)
 		}
 	}()
 	c.mu.Lock()

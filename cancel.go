@@ -26,6 +26,15 @@ func (c *Call) askTo(cause error, later *tells) bool {
 	return c.ask(cause, 0, later)
 }
 
+// askToStop is Cancel by a place that stops. Functions of users are left to later, if that is not nil.
+func (c *Call) askToStop(later *tells) {
+	if later == nil {
+		c.Cancel(ErrStopped)
+		return
+	}
+	later.cancel([]*Call{c}, ErrStopped)
+}
+
 // parentEnded is told, or has seen, that the submitter's context is over.
 func (c *Call) parentEnded() {
 	if c.has(flagCancel) {

@@ -109,10 +109,13 @@ func (p *groupPlace) give() {
 	}
 }
 
-// giveUp gives back the places of a call that its portal has refused: all of them, before a function of a user's runs.
-func (h *heldCall) giveUp() {
-	var later tells
-	defer later.tell()
+// giveUp gives back the places of a call that its portal has refused: all of them, before a function of a user's runs. These are left to later, if it is
+// not nil.
+func (h *heldCall) giveUp(later *tells) {
+	if later == nil {
+		later = new(tells)
+		defer later.tell()
+	}
 	for i := range h.places {
 		p := &h.places[i]
 		p.g.mu.Lock()
@@ -203,14 +206,20 @@ func (g *Group) feedFor(later *tells) {
 // its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held. Nor does it keep up what
 // is to be told later, which the member may wait for too.
 func (g *Group) submit(h *heldCall, later *tells) bool {
-	if isOwn(h.on) {
-		h.c.submitAlone(h.on, later)
+	if on, ok := h.on.(quietPortal); ok {
+		h.c.submitAlone(h.on, func(c *Call) error {
+			if err := on.submit(c, later); err != nil {
+				defer asking.enter()()
+				c.failFor(err, later)
+			}
+			return nil
+		})
 		return true
 	}
 	g.mu.Lock()
 	if g.limiting.nested >= maxNested {
 		g.mu.Unlock()
-		go h.c.submitAlone(h.on, nil)
+		go h.c.submitAlone(h.on, h.on.Submit)
 		return true
 	}
 	g.limiting.feeding = false
@@ -240,7 +249,7 @@ func (g *Group) submitNested(h *heldCall) {
 		g.limiting.nested--
 		g.mu.Unlock()
 	}()
-	h.c.submitAlone(h.on, nil)
+	h.c.submitAlone(h.on, h.on.Submit)
 }
 
 // nextHeld gives the member that is next the place that it waits for; nil: there is none, or no place, and feeding is over.
@@ -265,20 +274,9 @@ func (g *Group) nextHeld() *heldCall {
 	return h
 }
 
-// submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's. If the portal is hop's, functions of users that a
-// refusal runs are left to later.
-func (c *Call) submitAlone(on Portal, later *tells) {
+// submitAlone is submitTo where no caller is there to see a panic of the portal: it is the call's.
+func (c *Call) submitAlone(on Portal, submit func(*Call) error) {
 	defer func() { recover() }()
-	submit := on.Submit
-	if isOwn(on) {
-		submit = func(c *Call) error {
-			if err := on.Submit(c); err != nil {
-				defer asking.enter()()
-				c.failFor(err, later)
-			}
-			return nil
-		}
-	}
 	c.submitBy(on, submit)
 }
 

@@ -166,14 +166,17 @@ func (l *Loop) check() {
 
 // Submit has c run on the loop, after what was accepted before. It does not block. Errors: ErrStopped, ErrFull,
 // ErrMismatch for a call that was submitted before; the call is then the caller's again.
-func (l *Loop) Submit(c *Call) error {
+func (l *Loop) Submit(c *Call) error { return l.submit(c, nil) }
+
+// submit is Submit, but leaves functions of users to later, if that is not nil.
+func (l *Loop) submit(c *Call, later *tells) error {
 	l.check()
 	if c == nil || c.kind == nil {
 		misuse("Submit of a call that New did not make")
 	}
 	var queue *atomic.Int64
 	if l.o.QueueLimit > 0 {
-		if !l.reserve() {
+		if !l.reserve(later) {
 			return refuse(ErrFull, "%s was refused by %v: %s to start: wait for one, or raise QueueLimit", callName(c), l,
 				count(l.o.QueueLimit, "call waits", "calls wait"))
 		}
@@ -191,16 +194,16 @@ func (l *Loop) Submit(c *Call) error {
 	}
 	if maker := l.mayStillSubmit(c); maker != nil && l.s.send(c.item(), told) {
 		if l.s.closing.Load() && !maker.has(flagHook) {
-			c.Cancel(ErrStopped) // the Close that cancels everything may have passed
+			c.askToStop(later) // the Close that cancels everything may have passed
 		}
 		return nil
 	}
-	c.unaccept()
+	c.unaccept(later)
 	return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 }
 
 // reserve counts one more call in the queue, if there is room.
-func (l *Loop) reserve() bool {
+func (l *Loop) reserve(later *tells) bool {
 	limit := int64(l.o.QueueLimit)
 	if l.queued.Add(1) <= limit {
 		return true
@@ -213,7 +216,7 @@ func (l *Loop) reserve() bool {
 			l.queued.Add(-1)
 		}
 	}()
-	l.eachQueued(func(c *Call) { c.settled() })
+	l.eachQueued(func(c *Call) { c.settledFor(later) })
 	room = l.queued.Load() <= limit
 	return room
 }
@@ -272,7 +275,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	if !bug.DelaysAfterStop && l.stop != running {
 		l.mu.Unlock()
 		c.st.And(^uint32(flagDelayed))
-		c.unaccept()
+		c.unaccept(nil)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 	}
 	if !c.done() {

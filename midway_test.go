@@ -89,3 +89,59 @@ func TestS25_WaitsThatBeginAfterTheCancelGoOn(t *testing.T) {
 	within(t, patience, "Close", func() { pool.Close() })
 	wantIs(t, waitErr(t, last), hop.ErrStopped)
 }
+
+// A member that gets its place while its portal stops is cancelled, and its OnDone function may wait for the next one.
+func TestS34_WhoIsToldOfAMemberThatItsPortalCancels(t *testing.T) {
+	for name, portal := range busyKinds {
+		t.Run(name, func(t *testing.T) {
+			on := portal(t)
+			first := newGate(t)
+			begun, stopping, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			above := hop.Go(bg, on, func(ctx context.Context) (int, error) { // unfinished, so that the portal takes what is made under it
+				group := hop.Go(hop.Detach(ctx), hop.Goroutines, func(ctx context.Context) (int, error) {
+					return 0, hop.WithGroup(ctx, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+						hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { close(begun); first.pass(); return 1, nil })
+						second, third := hop.Go(ctx, on, mustNotRun(t)), hop.Go(ctx, hop.Goroutines, value(3))
+						second.OnDone(func() { third.Wait(bg) })
+						return nil
+					})
+				})
+				_, err := group.Wait(hop.Detach(ctx))
+				wantIs(t, err, hop.ErrStopped)
+				close(stopping)
+				return group.Wait(hop.Detach(ctx))
+			})
+			recv(t, "the start of the first member", begun)
+			untilWaiting(t, above.Call())
+			go func() {
+				on.(interface{ Close() error }).Close()
+				close(closed)
+			}()
+			recv(t, "the cancel", stopping)
+			first.open()
+			recv(t, "the end of Close", closed)
+		})
+	}
+}
+
+// The same where a Waiter cancels it, since the call that it waits for is cancelled.
+func TestS34_WhoIsToldOfAMemberThatAWaiterCancels(t *testing.T) {
+	first := newGate(t)
+	begun := make(chan struct{})
+	w := hop.NewWaiter()
+	awaited := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		return 0, hop.WithGroup(ctx, &hop.GroupOptions{Limit: 1, Shield: true}, func(ctx context.Context) error {
+			hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { close(begun); first.pass(); return 1, nil })
+			second, third := hop.Go(ctx, w, mustNotRun(t)), hop.Go(ctx, hop.Goroutines, value(3))
+			second.OnDone(func() { third.Wait(bg) })
+			return nil
+		})
+	})
+	waits := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, w.Wait(ctx, awaited.Call()) })
+	untilWaiting(t, waits.Call())
+	recv(t, "the start of the first member", begun)
+	awaited.Cancel(nil)
+	first.open()
+	waitErr(t, waits)
+	waitErr(t, awaited)
+}

@@ -142,38 +142,41 @@ func (p *Pool) String() string {
 // Submit has c run on a worker, as soon as fewer than Size functions run, in the order of submission. It does not block. With Go and the wait
 // for its result, a call on a busy pool costs about 0.2 µs.
 // Errors: ErrStopped, ErrFull, ErrMismatch for a call that was submitted before.
-func (p *Pool) Submit(c *Call) error {
+func (p *Pool) Submit(c *Call) error { return p.submit(c, nil) }
+
+// submit is Submit, but leaves functions of users to later, if that is not nil.
+func (p *Pool) submit(c *Call, later *tells) error {
 	p.check()
 	some, err := c.accept(p, nil)
 	if !some || err != nil {
 		return err
 	}
-	return p.submitAccepted(c)
+	return p.submitAccepted(c, later)
 }
 
-// submitAccepted is Submit of a call that accept has made the pool's.
-func (p *Pool) submitAccepted(c *Call) error {
-	sent, full := p.sendCall(c, open)
+// submitAccepted is submit of a call that accept has made the pool's.
+func (p *Pool) submitAccepted(c *Call, later *tells) error {
+	sent, full := p.sendCall(c, open, later)
 	if !sent && !full && p.mayStillSubmit(c) {
-		sent, full = p.sendCall(c, told)
+		sent, full = p.sendCall(c, told, later)
 	}
 	switch {
 	case full:
-		c.unaccept()
+		c.unaccept(later)
 		return refuse(ErrFull, "%s was refused by %v: %s for a worker: wait for one, or raise QueueLimit", callName(c), p,
 			count(p.o.QueueLimit, "call waits", "calls wait"))
 	case !sent:
-		c.unaccept()
+		c.unaccept(later)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.closing.Load() {
-		c.Cancel(ErrStopped) // the Close that cancels everything may have passed
+		c.askToStop(later) // the Close that cancels everything may have passed
 	}
 	return nil
 }
 
 // sendCall is send for a call, which counts as long as it waits for a worker, where there is a QueueLimit: all of it is under mu then.
-func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
+func (p *Pool) sendCall(c *Call, level mailbox.Level, later *tells) (sent, full bool) {
 	if p.o.QueueLimit == 0 {
 		return p.send(c.item(), level), false
 	}
@@ -205,20 +208,20 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level) (sent, full bool) {
 		p.queue.Sweep() // those that have ended are not to be looked at again the next time
 		calls, _ := p.unread()
 		p.mu.Unlock()
-		c.settleBefore(calls)
+		c.settleBefore(calls, later)
 	}
 }
 
 // settleBefore is told what is before c in a full queue: calls whose context is over do not count, but nobody may have looked. If a function of theirs ends
 // the goroutine, the pool has not got c.
-func (c *Call) settleBefore(calls []*Call) {
+func (c *Call) settleBefore(calls []*Call, later *tells) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.unaccept()
+			c.unaccept(later)
 		}
 	}()
-	each.Do(calls, func(c *Call) { c.settled() })
+	each.Do(calls, func(c *Call) { c.settledFor(later) })
 	returned = true
 }
 
@@ -382,7 +385,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.mu.Lock()
 	if p.stop != running {
 		p.mu.Unlock()
-		c.unaccept()
+		c.unaccept(nil)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.delayed == nil {
@@ -396,7 +399,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 		case c.has(flagHeld):
 			c.submitDue(p)
 		default:
-			c.submitBy(p, p.submitAccepted)
+			c.submitBy(p, func(c *Call) error { return p.submitAccepted(c, nil) })
 		}
 	})}
 	p.mu.Unlock()

@@ -186,6 +186,12 @@ func isOwn(on Portal) bool {
 	return false
 }
 
+// A quietPortal is one of those that can leave all functions of users to later, as of a call that it cancels since it stops. A Waiter cannot: it has to be
+// told of the end of contexts.
+type quietPortal interface {
+	submit(c *Call, later *tells) error
+}
+
 // submitBy is submitTo where functions of users may run in submit, that of on: the portal is a user's, a full queue looks whose context is over, or the place
 // in a group of one that is refused is another's. If it does not return, the call fails, since nobody may have it.
 func (c *Call) submitBy(on Portal, submit func(*Call) error) {
@@ -351,7 +357,9 @@ var Goroutines Portal = goroutines{}
 
 type goroutines struct{}
 
-func (goroutines) Submit(c *Call) error {
+func (g goroutines) Submit(c *Call) error { return g.submit(c, nil) }
+
+func (goroutines) submit(c *Call, _ *tells) error {
 	some, err := c.accept(Goroutines, nil)
 	if !some || err != nil {
 		return err

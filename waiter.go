@@ -76,7 +76,7 @@ func (w *Waiter) Submit(c *Call) error {
 	w.mu.Lock()
 	if w.closed || !w.pushLocked(c) {
 		w.mu.Unlock()
-		c.unaccept()
+		c.unaccept(nil)
 		return refuse(ErrClosed, "%s was refused by %v: the wait is over", callName(c), w)
 	}
 	w.kidsN++
