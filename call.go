@@ -198,8 +198,7 @@ func (c *Call) advance(from, to State) bool {
 }
 
 // done reports whether the call has ended: when it has, value and err are there to read.
-func (c *Call) done() bool   { return c.raw().Done() }
-func (c *Call) isDone() bool { return c.raw().Done() }
+func (c *Call) done() bool { return c.raw().Done() }
 
 // settled is done for those who look without waiting: a queued call whose context is over ends now.
 func (c *Call) settled() bool { return c.settledFor(nil) }
@@ -281,7 +280,7 @@ func (c *Call) Done() <-chan struct{} {
 	c.watch()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isDone() {
+	if c.done() {
 		return closedChan
 	}
 	x := c.more()

@@ -91,7 +91,7 @@ func (c *Call) crashed(r any) {
 	}
 	c.mu.Lock()
 	switch cause := c.endedBy(); {
-	case c.isDone():
+	case c.done():
 		c.mu.Unlock()
 	case cause != nil:
 		c.finishLocked(Cancelled, c.cancelled(errors.Join(cause, err)))
@@ -141,7 +141,7 @@ func (c *Call) startLocked(fb *fiber) bool {
 func (c *Call) enterQueue(queue *atomic.Int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.isDone() {
+	if !c.done() {
 		c.rare().queue = queue
 		queue.Add(1)
 	}
@@ -247,7 +247,7 @@ func (c *Call) finish(state State, err error) bool { return c.finishAs(state, er
 // finishAs is finish; see endLocked.
 func (c *Call) finishAs(state State, err error, later *tells) bool {
 	c.mu.Lock()
-	if c.isDone() {
+	if c.done() {
 		c.mu.Unlock()
 		return false
 	}

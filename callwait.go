@@ -86,7 +86,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		w.onCall.Store(c)
 	}
 	c.mu.Lock()
-	if !bug.ListsBlind && c.isDone() {
+	if !bug.ListsBlind && c.done() {
 		c.mu.Unlock()
 		w.abort()
 		return nil
@@ -118,6 +118,13 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	if why != woken {
 		c.unlist(w)
 	}
+	serving := server
+	if pump && c.hasRare() != nil {
+		serving = c.pump()
+	}
+	if serving != nil {
+		serving.detach() // before finish: who sends from now on must not poke the wait, which is another's then
+	}
 	w.finish()
 	if !c.done() {
 		if pump {
@@ -144,7 +151,7 @@ func (c *Call) hostWaits() error {
 func (c *Call) list(w *wait) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !bug.ListsBlind && c.isDone() {
+	if !bug.ListsBlind && c.done() {
 		return false
 	}
 	c.waiters.Add(&w.node, w)

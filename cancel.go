@@ -191,7 +191,7 @@ func (c *Call) addCause(cause error) {
 			return
 		}
 		c.mu.Lock()
-		if c.isDone() {
+		if c.done() {
 			break
 		}
 		if r := c.rare(); r.causes == joined { // errors.Join makes pointers
@@ -236,7 +236,7 @@ func (c *Call) startTimeout(x *callRare) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.until = time.Now().Add(x.timeout)
-	if c.isDone() {
+	if c.done() {
 		return // it was abandoned meanwhile
 	}
 	x.timer = time.AfterFunc(x.timeout, c.timeUp)
@@ -252,7 +252,7 @@ type callContext Call
 
 // tells reports whether the end of the Timeout of c, whose rare this is, is a deadline of its context. It needs mu.
 func (r *callRare) tells(c *Call) bool {
-	return !r.until.IsZero() && (!c.isDone() || r.timer != nil || c.has(flagTimeout))
+	return !r.until.IsZero() && (!c.done() || r.timer != nil || c.has(flagTimeout))
 }
 
 func (cc *callContext) Deadline() (time.Time, bool) {

@@ -138,24 +138,19 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each fu
 			w.limitTo(inner)
 			mine = &endWait{w: w, seq: w.seq(), fb: fb, runs: runs, each: each}
 			mine.add()
-			ended.mu.Lock()
-			over := ended.set.Load()
-			if !over {
-				ended.waiters.Add(&w.node, w)
-			}
-			ended.mu.Unlock()
-			if !over {
+			listed := ended.list(w)
+			if listed {
 				circle = neededBy(fb, runs)
 			}
 			if circle {
-				ended.drop(w)
+				ended.unlist(w)
 			}
 			mine.looked.Store(true)
-			return !over && !circle
-		}, ended.drop)
+			return listed && !circle
+		}, ended.unlist)
 		if mine != nil {
 			mine.drop()
-			ended.drop(mine.w) // it was woken to look again
+			ended.unlist(mine.w) // it was woken to look again
 		}
 		if circle {
 			return errNeeded
@@ -248,10 +243,4 @@ func fibersOf(l *waitlist.List, fbs []*fiber) []*fiber {
 		}
 	}
 	return fbs
-}
-
-func (e *Event) drop(w *wait) {
-	e.mu.Lock()
-	e.waiters.Remove(&w.node)
-	e.mu.Unlock()
 }

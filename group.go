@@ -90,14 +90,14 @@ func WithGroup(ctx context.Context, o *GroupOptions, f func(ctx context.Context)
 	returned := false
 	defer func() {
 		if !returned { // a panic, or runtime.Goexit
-			g.fail(nil, true)
+			g.fail(true)
 			g.await(ctx, pc)
 		}
 	}()
 	err = f(g.ctx)
 	returned = true
 	if err != nil {
-		g.fail(nil, false)
+		g.fail(false)
 	}
 	werr := g.await(ctx, pc)
 	return g.result(ctx, err, werr)
@@ -358,13 +358,10 @@ func (g *Group) dropEnd(n *endNode) {
 	g.mu.Unlock()
 }
 
-// fail ends the others because of err, or of f.
-func (g *Group) fail(err error, always bool) {
-	if err == nil {
-		err = errGroupFailed
-	}
+// fail cancels the members because f has failed; always: also with KeepGoing, as f panicked or ended its goroutine.
+func (g *Group) fail(always bool) {
 	if always || !g.o.KeepGoing {
-		g.cancel(err, true)
+		g.cancel(errGroupFailed, true)
 	}
 }
 
@@ -451,7 +448,7 @@ func (g *Group) Add(c *Call) {
 	g.set.add(n)
 	cause := g.cause
 	g.mu.Unlock()
-	done := c.isDone()
+	done := c.done()
 	if !done {
 		n.more = c.nodes()
 		c.more().nodes = n

@@ -206,9 +206,9 @@ func (g *Group) feedFor(later *tells) {
 // its Submit returns; then nobody feeds meanwhile, since that member may give its place back and wait for one that is held. Nor does it keep up what
 // is to be told later, which the member may wait for too.
 func (g *Group) submit(h *heldCall, later *tells) bool {
-	if on, ok := h.on.(quietPortal); ok {
+	if isQuiet(h.on) {
 		h.c.submitAlone(h.on, func(c *Call) error {
-			if err := on.submit(c, later); err != nil {
+			if err := c.submitQuietly(h.on, later); err != nil {
 				defer asking.enter()()
 				c.failFor(err, later)
 			}

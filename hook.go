@@ -117,7 +117,7 @@ func (c *Call) keepHook(h *hook) {
 	c.mu.Lock()
 	x := c.more()
 	switch {
-	case c.isDone() && x.kids.empty():
+	case c.done() && x.kids.empty():
 		x.leaveBehind(c)
 		x.hooked = x.hook != nil
 	case x.hook == nil:
@@ -227,7 +227,7 @@ func (s *sched) dropHub() {
 		return
 	}
 	h.mu.Lock()
-	if x := h.x.Load(); x == nil || !x.kids.empty() || h.isDone() {
+	if x := h.x.Load(); x == nil || !x.kids.empty() || h.done() {
 		h.mu.Unlock()
 		return
 	}

@@ -63,7 +63,13 @@ func (l *Loop) startGuest() {
 			return
 		}
 	}
-	l.s.send(posted(func() {}), open) // a tick, so that the guest knows its host's goroutine
+}
+
+// firstTick has a guest know its host's goroutine. It is apart from startGuest since that may run under a lock, and a host's Post must not.
+func (l *Loop) firstTick() {
+	if l.o.Host != nil {
+		l.s.send(posted(func() {}), open)
+	}
 }
 
 func (l *Loop) addGuest(g *Loop) bool {

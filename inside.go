@@ -128,24 +128,18 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, false, endedWait("a receive", ctx)
 	}
-	var got, answered Event
-	quit := make(chan struct{})
-	received := false
-	receive := func() {
-		select {
-		case v, ok = <-ch:
-			received = true
-		case <-quit:
-		}
-		got.Set()
-		answered.Set()
-	}
-	started := false
+	quit, answered := make(chan struct{}), make(chan struct{})
+	received, started := false, false
 	err = waitOn(ctx, pc, "a receive", func(w *wait) bool {
 		started = true
 		seq := w.seq()
 		go func() {
-			receive()
+			select {
+			case v, ok = <-ch:
+				received = true
+			case <-quit:
+			}
+			close(answered)
 			w.wakeAs(seq, woken)
 		}()
 		return true
@@ -155,7 +149,7 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	}
 	if err != nil {
 		close(quit)
-		<-answered.done() // at once: the receiver has been told to stop
+		<-answered // at once: the receiver has been told to stop
 		if received {
 			return v, ok, nil
 		}

@@ -178,7 +178,7 @@ func (k *kid) drop() bool {
 		}
 		var h *hook
 		pass := false
-		if c.isDone() {
+		if c.done() {
 			outlived := x.outlived()
 			h = c.unhookDone(x)
 			pass = outlived && !x.outlived() && !x.kids.empty()

@@ -90,6 +90,7 @@ type Loop struct {
 func NewLoop(o *LoopOptions) *Loop {
 	l := newLoop(o, nil)
 	l.startLoop()
+	l.firstTick()
 	return l
 }
 

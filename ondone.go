@@ -108,7 +108,7 @@ func (c *Call) OnDone(f func()) (stop func() bool) {
 	}
 	c.watch()
 	c.mu.Lock()
-	if c.isDone() {
+	if c.done() {
 		c.mu.Unlock()
 		f()
 		return func() bool { return false }
@@ -125,7 +125,7 @@ func (d *doneFunc) stop() bool {
 	c := d.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d.f == nil || c.isDone() {
+	if d.f == nil || c.done() {
 		return false
 	}
 	d.f = nil

@@ -89,7 +89,7 @@ func (c *Call) pump() *Waiter {
 func (c *Call) originWaiter() *Waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isDone() {
+	if c.done() {
 		return nil
 	}
 	x := c.rare()

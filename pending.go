@@ -128,7 +128,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 		c.parentEnded()
 	}
 	c.mu.Lock()
-	if !bug.FinishesTwice && c.isDone() {
+	if !bug.FinishesTwice && c.done() {
 		c.mu.Unlock()
 		if err == nil {
 			p.undelivered(v)
@@ -141,7 +141,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 			p.undelivered(v)
 		}
 		c.mu.Lock()
-		if c.isDone() {
+		if c.done() {
 			c.mu.Unlock()
 			return false
 		}

@@ -166,9 +166,9 @@ func (c *Call) submitTo(on Portal) {
 	plain := false
 	switch p := on.(type) {
 	case *Loop:
-		plain = p == nil || p.o.QueueLimit == 0
+		plain = p.o.QueueLimit == 0
 	case *Pool:
-		plain = p == nil || p.o.QueueLimit == 0
+		plain = p.o.QueueLimit == 0
 	}
 	if !plain || c.has(flagHeld) {
 		c.submitBy(on, on.Submit)
@@ -186,10 +186,25 @@ func isOwn(on Portal) bool {
 	return false
 }
 
-// A quietPortal is one of those that can leave all functions of users to later, as of a call that it cancels since it stops. A Waiter cannot: it has to be
-// told of the end of contexts.
-type quietPortal interface {
-	submit(c *Call, later *tells) error
+// isQuiet reports whether on is one of those that can leave all functions of users to later, as of a call that they cancel since they stop. A Waiter is
+// not: it has to be told of the ends of contexts.
+func isQuiet(on Portal) bool {
+	switch on.(type) {
+	case *Loop, *Pool, goroutines:
+		return true
+	}
+	return false
+}
+
+// submitQuietly is Submit of a portal that is quiet. It is no method of these since later, which is on a stack, would not stay there.
+func (c *Call) submitQuietly(on Portal, later *tells) error {
+	switch on := on.(type) {
+	case *Loop:
+		return on.submit(c, later)
+	case *Pool:
+		return on.submit(c, later)
+	}
+	return on.Submit(c)
 }
 
 // submitBy is submitTo where functions of users may run in submit, that of on: the portal is a user's, a full queue looks whose context is over, or the place
@@ -299,21 +314,19 @@ func (c *Call) runHere(l *Loop, fb *fiber) {
 	c.runLabelled(fb)
 }
 
-// portalRef returns where on stands, for a call to keep: a word, where a Portal is two. Loops, pools and Waiters have it in them.
+// portalRef returns where on stands, for a call to keep: a word, where a Portal is two. Loops, pools and Waiters have it in them; one that is nil or
+// zero panics here, before the call joins a group that would wait for it.
 func portalRef(on Portal) *Portal {
 	switch p := on.(type) {
 	case *Loop:
-		if p != nil {
-			return &p.self
-		}
+		p.check()
+		return &p.self
 	case *Pool:
-		if p != nil {
-			return &p.self
-		}
+		p.check()
+		return &p.self
 	case *Waiter:
-		if p != nil {
-			return &p.self
-		}
+		p.check()
+		return &p.self
 	case inline:
 		return &inlineSelf
 	case goroutines:
@@ -357,9 +370,7 @@ var Goroutines Portal = goroutines{}
 
 type goroutines struct{}
 
-func (g goroutines) Submit(c *Call) error { return g.submit(c, nil) }
-
-func (goroutines) submit(c *Call, _ *tells) error {
+func (goroutines) Submit(c *Call) error {
 	some, err := c.accept(Goroutines, nil)
 	if !some || err != nil {
 		return err

@@ -65,7 +65,7 @@ func (p *Promise[T]) OnCancel(f func(cause error)) {
 	}
 	c := &p.p.c
 	c.mu.Lock()
-	if !c.isDone() && !c.has(flagCancel) {
+	if !c.done() && !c.has(flagCancel) {
 		x := c.rare()
 		x.onCancel = append(x.onCancel, f)
 	}

@@ -1,9 +1,9 @@
 package hop
 
 import (
-	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -370,6 +370,4 @@ func logger(l *slog.Logger) *slog.Logger {
 	return slog.Default()
 }
 
-func panicked(r any) *PanicError { return &PanicError{Value: r, Stack: stack()} }
-
-var _ fmt.Stringer = (*sched)(nil)
+func panicked(r any) *PanicError { return &PanicError{Value: r, Stack: debug.Stack()} }

@@ -100,7 +100,7 @@ func (c *Call) join() {
 		return
 	}
 	c.mu.Lock()
-	if c.has(flagJoined) || c.isDone() {
+	if c.has(flagJoined) || c.done() {
 		c.mu.Unlock()
 		return
 	}
@@ -185,7 +185,7 @@ func (c *Call) ownNode() *linkNode {
 
 // nodes returns where c is in its sets; nil: in none, or it has ended. It needs mu.
 func (c *Call) nodes() *linkNode {
-	if c.isDone() {
+	if c.done() {
 		return nil
 	}
 	if x := c.x.Load(); x != nil && x.nodes != nil {

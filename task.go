@@ -3,7 +3,6 @@ package hop
 import (
 	"context"
 	"iter"
-	"runtime/debug"
 
 	"github.com/gohop/hop/internal/fetch"
 	"github.com/gohop/hop/internal/turn"
@@ -55,7 +54,7 @@ type coro struct {
 	before, after *coro   // among those of its sched
 }
 
-// do makes a coroutine an item; a dispatcher does not call it but resumes the task.
+// exited is what a coroutine panics with in place of runtime.Goexit: see main and resume.
 type exited struct{}
 
 func (s *sched) newCoro() *coro {
@@ -392,5 +391,3 @@ func (r *ready) pop() *coro {
 	}
 	return c
 }
-
-func stack() []byte { return debug.Stack() }

@@ -22,21 +22,30 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		return nil, refuse(ErrMismatch, "child %q of %v: its options have another name, %q", name, l, want.Name)
 	}
 	want.Name = name
+	c, isNew, err := l.findOrMake(want, o == nil)
+	if isNew {
+		c.firstTick() // without the lock
+	}
+	return c, err
+}
+
+// findOrMake is Child, but for the first tick of a guest; anyOptions: with whatever options it was made.
+func (l *Loop) findOrMake(want LoopOptions, anyOptions bool) (c *Loop, isNew bool, err error) {
 	l.childMu.Lock()
 	defer l.childMu.Unlock()
-	if c := l.child(name); c != nil {
+	if c := l.child(want.Name); c != nil {
 		if c.stopping() {
-			return nil, refuse(ErrStopped, "child %q of %v stops: wait for its Stopped, then ask again", name, l)
+			return nil, false, refuse(ErrStopped, "child %q of %v stops: wait for its Stopped, then ask again", want.Name, l)
 		}
-		if o != nil && !sameOptions(c.o, want) {
-			return nil, refuse(ErrMismatch, "child %q of %v exists and was made with other options", name, l)
+		if !anyOptions && !sameOptions(c.o, want) {
+			return nil, false, refuse(ErrMismatch, "child %q of %v exists and was made with other options", want.Name, l)
 		}
-		return c, nil
+		return c, false, nil
 	}
 	if l.stopping() {
-		return nil, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
+		return nil, false, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
-	c := newLoop(&want, l)
+	c = newLoop(&want, l)
 	c.startLoop()
 	l.mu.Lock()
 	late := l.stop != running
@@ -49,9 +58,9 @@ func (l *Loop) Child(name string, o *LoopOptions) (*Loop, error) {
 		if c.o.Manual {
 			c.closeUndriven(true)
 		}
-		return nil, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
+		return nil, false, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
-	return c, nil
+	return c, true, nil
 }
 
 func (l *Loop) finished() bool {

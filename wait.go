@@ -148,6 +148,11 @@ var waits = sync.Pool{New: func() any { return new(wait) }}
 // begin starts a wait on the calling goroutine, which is fb, or none that hop knows. From here on it can be woken.
 // Every begin is followed by finish.
 func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
+	switch ctx.(type) {
+	case *callContext, *groupContext:
+	default:
+		ctx.Done() // a method of a user's, which may panic: better now than when the wait stands, and a worker's place has been given back
+	}
 	var w *wait
 	if fb == nil {
 		w = waits.Get().(*wait) // no search for deadlocks comes here: what it looks at is not set

@@ -254,7 +254,7 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 func (c *Call) servedBy(old, w *Waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old == w || c.isDone() {
+	if old == w || c.done() {
 		return
 	}
 	r := c.rare()

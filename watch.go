@@ -76,7 +76,7 @@ func (c *Call) addWatcher(n *waitlist.Node, w waitlist.Waiter) bool {
 	c.watch()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isDone() {
+	if c.done() {
 		return false
 	}
 	c.waiters.Add(n, w)

@@ -36,5 +36,9 @@ func parseNumber(b []byte) uint64 {
 	return id
 }
 
-// InBubble reports whether the calling goroutine is in a bubble of testing/synctest, whose clock begins in the year 2000.
-func InBubble() bool { return time.Now().Unix() < 1e9 }
+// InBubble reports whether the calling goroutine is in a bubble of testing/synctest: there, and nowhere else, a time.Now has no monotonic reading,
+// which Round(0) takes away. The year says less: a bubble's clock may pass any, and a machine without a clock of its own begins in 1970.
+func InBubble() bool {
+	now := time.Now()
+	return now == now.Round(0)
+}
