@@ -33,11 +33,12 @@ import (
 
 // A manyWait is a wait for several calls.
 type manyWait struct {
-	any  bool                         // one of them suffices
-	each func(yield func(*Call) bool) // the calls, under the lock of what keeps them
-	open func() bool                  // something else, that hop does not know, can end the wait
-	of   *waitedFor                   // what it is, for texts; nil: the calls themselves
-	name string                       // of that
+	any    bool                         // one of them suffices,
+	failed bool                         // if it does not succeed
+	each   func(yield func(*Call) bool) // the calls, under the lock of what keeps them
+	open   func() bool                  // something else, that hop does not know, can end the wait
+	of     *waitedFor                   // what it is, for texts; nil: the calls themselves
+	name   string                       // of that
 
 	by    func() *fiber                // the goroutine whose doing it is, call or not
 	maybe func(yield func(*Call) bool) // others that may suffice, with any
@@ -71,7 +72,7 @@ func findDeadlock(fb *fiber, on *Call) error {
 	switch {
 	case on != nil && many == nil && !on.leadsOn(fb):
 		return nil
-	case on == nil && many != nil && !many.any && many.by == nil && !many.leadsOn(fb):
+	case on == nil && many != nil && many.goesOn(fb):
 		return nil
 	}
 	lockGraph()
@@ -101,13 +102,49 @@ func (c *Call) leadsOn(fb *fiber) bool {
 	return next != nil && (next == fb || next.wait.standing())
 }
 
-// leadsOn is that for a wait for all of many.
-func (many *manyWait) leadsOn(fb *fiber) (on bool) {
+// goesOn reports whether a wait of fb for many is seen to come to an end without a search: none of all leads on; or, of those of which one suffices, one
+// leads nowhere. Where there are many of those it matters that most often the first look finds one.
+func (many *manyWait) goesOn(fb *fiber) bool {
+	switch {
+	case many.by != nil || many.maybe != nil:
+		return false
+	case many.any:
+		found := false
+		many.each(func(c *Call) bool {
+			found = c.leadsNowhere(fb) && !(many.failed && c.raw() == Succeeded)
+			return !found
+		})
+		return found
+	}
+	on := false
 	many.each(func(c *Call) bool {
 		on = c.leadsOn(fb)
 		return !on
 	})
-	return on
+	return !on
+}
+
+// leadsNowhere reports whether the call has ended, or waits, perhaps through others one after the other, for nothing that hop knows. A wait that begins
+// later looks itself.
+func (c *Call) leadsNowhere(fb *fiber) bool {
+	for steps := range 16 {
+		at := c.fb.Load()
+		if at == nil || c.done() && (steps == 0 || !c.out()) { // who waits for a function that is out waits for its goroutine
+			return true
+		}
+		w := &at.wait
+		seq, next := w.seq(), w.onCall.Load()
+		switch {
+		case at == fb:
+			return false
+		case !w.standing():
+			return true
+		case next == nil:
+			return w.onMany.Load() == nil && endWaits.n.Load() == 0 && w.seq() == seq
+		}
+		c = next
+	}
+	return false
 }
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,
@@ -251,8 +288,8 @@ func (g *graph) expand(n *node) {
 			return
 		}
 		many.each(func(c *Call) bool {
-			if c.done() && !((many.any || many.runs) && c.out()) { // a limiter's place is given back by the function
-				n.free = n.free || many.any
+			if c.done() && !(many.runs && c.out()) {
+				n.free = n.free || many.any && !(many.failed && c.raw() == Succeeded)
 			} else {
 				e := g.edge(c)
 				e.of, e.name = many.of, many.name
@@ -449,6 +486,8 @@ var (
 	ofWaiter  = &waitedFor{"what its Waiter has accepted, of which one is ", "", ""}
 	ofRunLoop = &waitedFor{"what runs on its loop, of which one is ", "", ""}
 	ofEnd     = &waitedFor{"the end of a loop or pool, on which ", " runs", ""}
+	ofFirst   = &waitedFor{"the first of some calls, of which one is ", "", "let one of them not wait for who waits for the first"}
+	ofSeveral = &waitedFor{"some calls, of which one is ", "", "let none of them wait for who waits for all"}
 	ofLocal   = &waitedFor{"the value of a Local that ", " opens", "do not wait where the value is opened for who asks for it"}
 	ofQueue   = &waitedFor{"room in queue %s, which ", " makes", "put from elsewhere, or give the queue another policy"}
 )

@@ -79,6 +79,7 @@ func NewLimiter(n int) *Limiter {
 	}
 	l := &Limiter{n: n}
 	l.many.any = true
+	l.many.runs = true // it is the function that gives the place back
 	l.many.of = ofLimiter
 	l.many.each = l.eachHolder
 	l.many.open = l.someUnknown

@@ -18,6 +18,7 @@ func init() {
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.WaitForRoom = waitForRoom
+	inside.Several, inside.AwaitSeveral = several, awaitSeveral
 	inside.OwnRoom = func(call any, queue, file string, line int) error {
 		c := call.(*Call)
 		return &DeadlockError{Cycle: []Wait{{Call: c, Portal: c.Portal(), File: file, Line: line, of: ofQueue, name: queue}}}
@@ -44,6 +45,26 @@ func waitForRoom(ctx context.Context, event any, queue string, each func(yield f
 	}}
 	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "room", func(w *wait) bool {
 		w.onMany.Store(many)
+		return e.list(w)
+	}, e.unlist))
+}
+
+func several(until inside.Until, each func(yield func(call any) bool)) any {
+	many := &manyWait{any: until != inside.All, failed: until == inside.Failed, of: ofSeveral}
+	if many.any {
+		many.of = ofFirst
+	}
+	many.each = func(yield func(*Call) bool) {
+		each(func(call any) bool { return yield(call.(*Call)) })
+	}
+	return many
+}
+
+//go:noinline
+func awaitSeveral(ctx context.Context, event, several any) error {
+	e := event.(*Event)
+	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "calls", func(w *wait) bool {
+		w.onMany.Store(several.(*manyWait))
 		return e.list(w)
 	}, e.unlist))
 }

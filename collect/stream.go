@@ -35,7 +35,6 @@ type entry[T any] struct {
 	node       waitlist.Node // in the list of those who wait for p
 	done       bool          // shared: it is ready, or has been
 	marked     bool          // p's mark is this one's
-	late       bool          // Wake may still come, so that it cannot be used again
 	prev, next *entry[T]     // in the order of the source; next also in the list of free ones
 }
 
@@ -58,6 +57,9 @@ type stream[T any] struct {
 	mu    turn.Short
 	ready []*entry[T] // shared: finished after those
 	awake *hop.Event  // shared: set by the next that is ready; nil unless the consumer sleeps
+
+	several any        // the wait for those that are held, for hop's wait graph, which looks at
+	ring    turn.Short // their ring under this; nothing is called under it
 }
 
 // entry returns an unused entry.
@@ -93,8 +95,10 @@ func (s *stream[T]) add(p *hop.Pending[T]) {
 	}
 	e := s.entry()
 	e.p, e.marked, e.done = p, marked, false
+	s.ring.Lock()
 	e.prev, e.next = s.open.prev, &s.open
 	e.prev.next, e.next.prev = e, e
+	s.ring.Unlock()
 	s.n++
 	if !inside.Watch(c, &e.node, e) {
 		s.push(e)
@@ -142,23 +146,23 @@ func (s *stream[T]) take() *hop.Pending[T] {
 	e := s.batch[s.next]
 	s.batch[s.next] = nil
 	s.next++
-	e.prev.next, e.next.prev = e.next, e.prev
-	s.n--
 	p := e.p
-	s.unmark(e)
+	s.ring.Lock()
+	e.prev.next, e.next.prev = e.next, e.prev
+	e.p = nil
+	s.ring.Unlock()
+	s.n--
+	e.unmark(p)
 	if s.held != nil {
 		s.held.remove(p)
 	}
-	e.p = nil
-	if !e.late {
-		e.next, s.free = s.free, e
-	}
+	e.next, s.free = s.free, e
 	return p
 }
 
-func (s *stream[T]) unmark(e *entry[T]) {
+func (e *entry[T]) unmark(p *hop.Pending[T]) {
 	if e.marked {
-		inside.Unmark(e.p.Call())
+		inside.Unmark(p.Call())
 		e.marked = false
 	}
 }
@@ -173,13 +177,27 @@ func (s *stream[T]) sleep(ctx context.Context) error {
 	awake := new(hop.Event) // an Event is set once, so each sleep has its own
 	s.awake = awake
 	s.mu.Unlock()
-	err := awake.Wait(ctx)
+	if s.several == nil {
+		s.several = inside.Several(inside.One, s.each)
+	}
+	err := inside.AwaitSeveral(ctx, awake, s.several)
 	if err != nil {
 		s.mu.Lock()
 		s.awake = nil
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// each yields the calls that are held.
+func (s *stream[T]) each(yield func(call any) bool) {
+	s.ring.Lock()
+	defer s.ring.Unlock()
+	for e := s.open.next; e != &s.open; e = e.next {
+		if !yield(e.p.Call()) {
+			return
+		}
+	}
 }
 
 // leave takes back what add registered with the calls that were not yielded, and cancels those that are not done unless
@@ -194,7 +212,7 @@ func (s *stream[T]) leave(ctx context.Context, keep bool) {
 	}
 	for e := s.open.next; e != &s.open; e = e.next {
 		inside.Unwatch(e.p.Call(), &e.node)
-		s.unmark(e)
+		e.unmark(e.p)
 	}
 	if keep {
 		return

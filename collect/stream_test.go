@@ -27,29 +27,6 @@ func wantNext(t *testing.T, s *stream[int], want *hop.Pending[int]) {
 	}
 }
 
-// The consumer may see that a call is done, by its own wait, while functions of OnDone still run. When Wake comes after them,
-// it must not make the next call of the entry ready, so the entry is not used again.
-func TestALateWakeMakesNothingElseReady(t *testing.T) {
-	s := newStream()
-	first, second := newPromise(), newPromise()
-	first.Pending().OnDone(func() {
-		if _, err := first.Pending().Wait(context.Background()); err != nil {
-			t.Error(err)
-		}
-		if err := s.wait(context.Background()); err != nil {
-			t.Error(err)
-		}
-		wantNext(t, s, first.Pending())
-		s.add(second.Pending())
-	})
-	s.add(first.Pending())
-	first.Resolve(1) // after its function, it wakes
-	wantNext(t, s, nil)
-	second.Resolve(2)
-	wantNext(t, s, second.Pending())
-	wantNext(t, s, nil)
-}
-
 // What was registered before with OnDone has run when a call is ready, also where one of these functions ends the goroutine.
 func TestACallIsReadyAfterItsOnDoneFunctions(t *testing.T) {
 	s := newStream()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/internal/inside"
+	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
 )
 
@@ -49,9 +50,9 @@ func (w When) String() string {
 // It blocks as [hop.Pending.Wait] does: on a loop it suspends the task, on a pool it gives back the place. Time and memory
 // are linear in the number of calls; to take results one by one, range over [AsCompleted] instead.
 //
-// It panics with a *hop.DeadlockError when one of calls is the very call that asks, or waits for it and Wait must wait
-// for that one: for all of them, or because it is the only one left. It panics if one of calls is nil, and if when is
-// not one of the three. It follows wait of async-kernel and asyncio.
+// It panics with a *hop.DeadlockError when one of calls is the very call that asks, or when those that Wait must wait for wait for that one: one of
+// them where it is for all, else all that are left. It panics if one of calls is nil, and if when is not one of the three. It follows wait of
+// async-kernel and asyncio.
 func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done, rest []*hop.Pending[T]) {
 	if ctx == nil {
 		panic("hop: collect.Wait: nil context")
@@ -66,14 +67,10 @@ func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done
 			panic(deadlock(p.Call(), at[0]))
 		}
 	}
-	switch when {
-	case AllDone:
-		waitAll(ctx, calls)
-	case FirstDone, FirstFailed:
-		waitFirst(ctx, when, calls)
-	default:
+	if when < AllDone || when > FirstFailed {
 		panic(fmt.Sprintf("hop: collect.Wait: unknown %v", when))
 	}
+	wait(ctx, when, calls)
 	for _, p := range calls {
 		if ended(p.Call()) {
 			done = append(done, p)
@@ -84,92 +81,120 @@ func Wait[T any](ctx context.Context, when When, calls ...*hop.Pending[T]) (done
 	return done, rest
 }
 
-// waitAll waits for one call after the other. That needs no registration with all of them, and each wait is an edge of
-// hop's wait graph. From the last to the first, since the last one often ends last: then one wait does for all. Those that cannot end while it waits,
-// since this is their host's goroutine, it leaves out.
-func waitAll[T any](ctx context.Context, calls []*hop.Pending[T]) {
-	for i := len(calls) - 1; i >= 0; i-- {
-		if p := calls[i]; !inside.NeedsCaller(p.Call()) && !waitOne(ctx, p) {
-			return
-		}
-	}
-}
-
-// waitOne returns false if p could not be waited for.
-func waitOne[T any](ctx context.Context, p *hop.Pending[T]) bool {
-	if ended(p.Call()) {
-		return true
-	}
-	err := inside.Await(ctx, p.Call()) // Pending.Wait would count as a look at its error
-	if ended(p.Call()) {
-		return true
-	}
-	refuseCycle(err)
-	return false
-}
-
-func waitFirst[T any](ctx context.Context, when When, calls []*hop.Pending[T]) {
-	var open []*hop.Pending[T]
+// wait waits as when says. What cannot end while it waits, since this is its host's goroutine, it leaves out.
+func wait[T any](ctx context.Context, when When, calls []*hop.Pending[T]) {
+	var open []*hop.Call
 	for _, p := range calls {
-		if !ended(p.Call()) {
-			open = append(open, p)
-		} else if when == FirstDone || failed(p.Call()) {
-			return
+		switch c := p.Call(); {
+		case ended(c):
+			if when == FirstDone || when == FirstFailed && failed(c) {
+				return
+			}
+		case !inside.NeedsCaller(c):
+			open = append(open, c)
 		}
 	}
 	switch len(open) {
 	case 0:
-		return
 	case 1:
 		waitOne(ctx, open[0])
-		return
+	default:
+		newEnds(when, open).wait(ctx)
 	}
-	f := firstWait{when: when}
-	f.left.Store(int64(len(open)))
-	ends := make([]firstEnd, len(open))
-	defer func() {
-		for i := range ends {
-			if ends[i].call != nil {
-				inside.Unwatch(ends[i].call, &ends[i].node)
-			}
-		}
-	}()
-	for i, p := range open {
-		e := &ends[i]
-		e.of, e.call = &f, p.Call()
-		if !inside.Watch(e.call, &e.node, e) {
-			e.Wake()
-		}
-		if inside.NeedsCaller(e.call) && f.left.Add(-1) == 0 {
-			return // this is their host's goroutine: nothing more ends while it waits
-		}
-		if f.met.IsSet() {
-			return
-		}
-	}
-	f.met.Wait(ctx) // its error changes nothing: what is done is returned
 }
 
-// A firstWait is a waitFirst.
-type firstWait struct {
-	when When
-	left atomic.Int64
-	met  hop.Event
+// waitOne waits for one call.
+func waitOne(ctx context.Context, c *hop.Call) {
+	err := inside.Await(ctx, c) // Pending.Wait would count as a look at its error
+	if !ended(c) {
+		refuseCycle(err)
+	}
 }
 
-// A firstEnd has it told of the end of one call: before the functions of OnDone, as who waits for the call itself is.
-type firstEnd struct {
-	of   *firstWait
+// ends are those of several calls that are waited for together.
+type ends struct {
+	when    When
+	all     []anEnd
+	several any          // the wait, for hop's wait graph
+	from    atomic.Int64 // all before the from-th have ended, without that when is met
+
+	mu    turn.Short
+	left  int        // how many are to come
+	met   bool       // when is met
+	awake *hop.Event // set by the next that changes something; nil unless somebody sleeps
+}
+
+// anEnd is told of the end of one call: before the functions of OnDone, as who waits for the call itself is.
+type anEnd struct {
+	of   *ends
 	call *hop.Call
 	node waitlist.Node
 }
 
-func (e *firstEnd) Early() {}
+func newEnds(when When, calls []*hop.Call) *ends {
+	e := &ends{when: when, all: make([]anEnd, len(calls)), left: len(calls)}
+	until := map[When]inside.Until{AllDone: inside.All, FirstDone: inside.One, FirstFailed: inside.Failed}[when]
+	e.several = inside.Several(until, func(yield func(call any) bool) {
+		for _, c := range calls[e.from.Load():] {
+			if !yield(c) {
+				return
+			}
+		}
+	})
+	for i, c := range calls {
+		e.all[i].of, e.all[i].call = e, c
+	}
+	return e
+}
+
+// wait waits until when is met. A call that ends without that, but was the last that those who wait for each other did not wait for, is a reason to look
+// for a deadlock again: so it wakes.
+func (e *ends) wait(ctx context.Context) {
+	defer func() {
+		for i := range e.all {
+			inside.Unwatch(e.all[i].call, &e.all[i].node)
+		}
+	}()
+	for i := range e.all {
+		if end := &e.all[i]; !inside.Watch(end.call, &end.node, end) {
+			end.Wake()
+		}
+	}
+	for {
+		for n := e.from.Load(); n < int64(len(e.all)) && ended(e.all[n].call); n++ {
+			e.from.Store(n + 1)
+		}
+		e.mu.Lock()
+		if e.met {
+			e.mu.Unlock()
+			return
+		}
+		awake := new(hop.Event) // an Event is set once, so each sleep has its own
+		e.awake = awake
+		e.mu.Unlock()
+		if err := inside.AwaitSeveral(ctx, awake, e.several); err != nil {
+			refuseCycle(err)
+			return // what is done is returned
+		}
+	}
+}
+
+func (*anEnd) Early() {}
 
 // Wake may be called under the call's lock.
-func (e *firstEnd) Wake() bool {
-	if e.of.left.Add(-1) == 0 || e.of.when == FirstDone || failed(e.call) {
-		inside.Set(&e.of.met)
+func (a *anEnd) Wake() bool {
+	e := a.of
+	fails := e.when == FirstFailed && failed(a.call)
+	e.mu.Lock()
+	e.left--
+	e.met = e.met || fails || e.left == 0 || e.when == FirstDone
+	var awake *hop.Event
+	if e.met || e.when == FirstFailed {
+		awake, e.awake = e.awake, nil
+	}
+	e.mu.Unlock()
+	if awake != nil {
+		inside.Set(awake)
 	}
 	return true
 }

@@ -13,6 +13,15 @@ var StopLoop func(loop any, ctx context.Context) error
 // Here reports whether the calling goroutine runs the *hop.Call: a wait there for it would be a wait for itself.
 var Here func(call any) bool
 
+// Until says what a wait for several calls is for.
+type Until int
+
+const (
+	All    Until = iota // the end of each
+	One                 // the end of one
+	Failed              // the end of one that fails or is cancelled
+)
+
 // Who streams the ends of calls has, for each *hop.Call, a node in the list of those who wait for it. It is no wait: it keeps no goroutine and is
 // no edge of the wait graph.
 var (
@@ -29,6 +38,13 @@ var (
 	// WaitForRoom waits for a *hop.Event as Event.Wait does, as a wait for all the *hop.Calls that each yields at the moment, too: they bring the event
 	// about, room in a queue. If that would be a deadlock, it is refused. each may take a lock under which nobody calls hop, but for Here and Set.
 	WaitForRoom func(ctx context.Context, event any, queue string, each func(yield func(call any) bool)) error
+
+	// Several makes a wait for *hop.Calls, those that each yields at the moment, of AwaitSeveral. each may take a lock under which nobody calls hop.
+	Several func(until Until, each func(yield func(call any) bool)) any
+
+	// AwaitSeveral waits for a *hop.Event as Event.Wait does, as the wait that Several has made, too: the ends of the calls bring the event about. If
+	// that would be a deadlock, it is refused.
+	AwaitSeveral func(ctx context.Context, event, several any) error
 
 	// OwnRoom is the error of the *hop.Call that would wait at this place for room in the queue that it handles the values of.
 	OwnRoom func(call any, queue, file string, line int) error
