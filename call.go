@@ -116,6 +116,8 @@ type callRare struct {
 	timed       int32                    // how many of its kids are timed
 	made        []*Call                  // its deputies: see deputy.go
 	holders     []*Call                  // whose deputy it is; set once
+	telling     atomic.Bool              // a deputy has ended, and functions of OnDone have not returned
+	teller      atomic.Pointer[fiber]    // the goroutine that they run on; nil: one that hop does not know
 }
 
 // callImpl is the part of a Pending that knows its type.

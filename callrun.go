@@ -272,6 +272,9 @@ func (c *Call) endLocked(state State, err error, later *tells) {
 	}
 	x := c.x.Load()
 	sets := c.nodes()
+	if c.has(flagUnder) {
+		c.deputyEnds(x)
+	}
 	c.move(state)
 	if later != nil || sets != nil || x != nil && x.onDone != nil {
 		end.last = c.takeWatchers()

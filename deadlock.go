@@ -337,6 +337,11 @@ func (g *graph) edge(c *Call) edge {
 	if fb := c.fb.Load(); fb != nil && (!c.done() || c.out()) {
 		return edge{call: c, to: g.visit(fb)}
 	}
+	if r := c.hasRare(); r != nil && r.telling.Load() {
+		if fb := r.teller.Load(); fb != nil {
+			return edge{call: c, to: g.visit(fb)}
+		}
+	}
 	return edge{call: c}
 }
 

@@ -30,8 +30,56 @@ func (l *Limiter) eachDeputy(yield func(*Call) bool) {
 	})
 }
 
-// gone reports whether the function of the call runs no more, nor ever will.
-func (c *Call) gone() bool { return c.done() && !c.out() }
+// gone reports whether the function of the call runs no more, nor ever will, nor those of OnDone: they may give a place back too.
+func (c *Call) gone() bool { return c.done() && !c.out() && !c.telling() }
+
+// telling reports whether functions of OnDone of the call, a deputy that has ended, are still to return.
+func (c *Call) telling() bool {
+	r := c.hasRare()
+	return r != nil && r.telling.Load()
+}
+
+// tellsHere says that the functions of OnDone of c, a deputy, are to run on the calling goroutine: as long as that is not stuck, they may give a place
+// back. Where hop does not know it, it is known until told is called, which says that they have returned.
+func (c *Call) tellsHere() (told func()) {
+	leave := tellDeputies([]*Call{c})
+	return func() {
+		r := c.hasRare()
+		r.telling.Store(false)
+		r.teller.Store(nil)
+		leave()
+		c.deputyEnded()
+	}
+}
+
+// tellDeputies is tellsHere for several.
+func tellDeputies(cs []*Call) (leave func()) {
+	fb := self()
+	leave = func() {}
+	if fb == nil && !foreignHosts.Load() { // which know their own goroutines in another way
+		fb = enter()
+		fb.cur.Store(cs[0])
+		leave = func() {
+			fb.cur.Store(nil)
+			fb.exit()
+		}
+	}
+	for _, c := range cs {
+		if r := c.hasRare(); r.telling.Load() {
+			r.teller.Store(fb)
+		}
+	}
+	return leave
+}
+
+// deputyEnds is told that c, a deputy, is about to end. It needs mu.
+//
+//go:noinline
+func (c *Call) deputyEnds(x *callMore) {
+	if x.onDone != nil {
+		x.rare.Load().telling.Store(true)
+	}
+}
 
 // mayHold says that c is about to take a place: from here on it can be counted without c's lock.
 func (c *Call) mayHold() {
@@ -92,7 +140,7 @@ func (m *Call) addDeputy(c *Call) {
 	defer m.mu.Unlock()
 	r := m.hasRare()
 	if len(r.made) == cap(r.made) {
-		r.made = slices.DeleteFunc(r.made, func(d *Call) bool { return d.done() && !d.has(flagAbandoned) })
+		r.made = slices.DeleteFunc(r.made, func(d *Call) bool { return d.done() && !d.has(flagAbandoned) && !d.telling() })
 		if n := len(r.made); n > cap(r.made)/2 {
 			r.made = slices.Grow(r.made, n) // or each new one would look at all
 		}
@@ -157,7 +205,7 @@ func (g *graph) noteGuess(fb *fiber) (again bool) {
 	return false
 }
 
-// deputyEnded is told that c, a deputy, has ended, or that its function has returned. A call may end in a look at the graph, on the goroutine that looks.
+// deputyEnded is told that c, a deputy, has ended, or that its function, or those of OnDone, have returned. A call may end in a look at the graph, on the goroutine that looks.
 func (c *Call) deputyEnded() {
 	if guesses.n.Load() == 0 || !c.gone() {
 		return

@@ -6,6 +6,9 @@ import (
 
 // runDone runs the functions of OnDone where a loop, a pool or a cancel ended the call.
 func (c *Call) runDone(fs *doneFunc) {
+	if c.has(flagUnder) {
+		defer c.tellsHere()()
+	}
 	if c.has(flagByHand) {
 		// Resolve and Reject take their panics themselves.
 		if p := runDoneFuncs(fs, c.escaped); p != nil {

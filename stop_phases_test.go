@@ -669,11 +669,13 @@ func TestS4_ADeputysOwnFunctionWaitsForTheHolder(t *testing.T) {
 	})
 	deputy := recv(t, "the deputy", made)
 	untilWaiting(t, holder.Call())
-	told := make(chan struct{})
-	deputy.OnDone(func() { <-holder.Done(); close(told) }) // a wait of hop's would look for the deadlock itself
+	told := make(chan error, 1)
+	deputy.OnDone(func() { _, err := holder.Wait(bg); told <- err })
 	g.open()
-	recv(t, "the holder's end", told)
 	var d *hop.DeadlockError
+	if err := recv(t, "the end of the wait", told); !errors.As(err, &d) { // its own, or the holder's
+		t.Errorf("error %v, want a deadlock", err)
+	}
 	if err := waitErr(t, holder); !errors.As(err, &d) {
 		t.Errorf("error %v, want a deadlock", err)
 	}

@@ -117,6 +117,9 @@ func (t *tells) follow(u *tells) {
 // tell is the second phase, all of it, also if a function ends the goroutine.
 func (t *tells) tell() {
 	if t.hasFirst() {
+		if len(t.deputies) > 0 {
+			defer tellDeputies(t.deputies)()
+		}
 		defer t.tellAll()
 		t.tellFirst()
 		return

@@ -14,7 +14,7 @@ import (
 func init() {
 	inside.Watch = func(call any, n *waitlist.Node, w waitlist.Waiter) bool { return call.(*Call).addWatcher(n, w) }
 	inside.Unwatch = func(call any, n *waitlist.Node) bool { return call.(*Call).dropWatcher(n) }
-	inside.Here = func(call any) bool { return self().runs(call.(*Call)) }
+	inside.Here = func(call any) bool { c := call.(*Call); return self().runs(c) && !c.done() }
 	inside.Mark = func(call any) bool { return call.(*Call).st.Or(flagMarked)&flagMarked == 0 }
 	inside.Unmark = func(call any) { call.(*Call).st.And(^uint32(flagMarked)) }
 	inside.WaitForRoom = waitForRoom
