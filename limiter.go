@@ -240,8 +240,13 @@ func (l *Limiter) grant() {
 		w := l.waiters.First().(*wait)
 		c := l.wanting[w]
 		delete(l.wanting, w)
-		if w.Wake() || bug.GrantsToEnded {
-			l.take(c)
+		l.take(c) // before, since the calls that it makes once it goes on may give the place back, and are noted for that
+		if !w.Wake() && !bug.GrantsToEnded {
+			l.taken--
+			if c != nil {
+				c.holds(-1)
+				l.holders = slices.Delete(l.holders, len(l.holders)-1, len(l.holders))
+			}
 		}
 	}
 }

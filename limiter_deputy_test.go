@@ -155,3 +155,63 @@ func TestS4_WhoIsStartedMayGiveBackWhatIsHeldThen(t *testing.T) {
 		must(t, p)
 	}
 }
+
+// The function that gives a place back may be one of OnDone, of a call that the holder has started: that is no deadlock before it has returned.
+func TestS4_AFunctionOfOnDoneGivesThePlaceBack(t *testing.T) {
+	pool := newPool(t, nil)
+	for name, start := range map[string]func(ctx context.Context, release func()){
+		"soon":  func(ctx context.Context, release func()) { hop.Go(ctx, pool, value(1)).OnDone(release) },
+		"later": func(ctx context.Context, release func()) { hop.After(ctx, time.Millisecond, pool, value(1)).OnDone(release) },
+		"when it runs already": func(ctx context.Context, release func()) {
+			runs, waits := make(chan struct{}), hop.CurrentCall(ctx)
+			hop.Go(ctx, pool, value(1)).OnDone(func() {
+				close(runs)
+				eventually(t, "the holder waits", func() bool { return waits.State() == hop.Waiting })
+				release()
+			})
+			<-runs
+		},
+		"of a call that is cancelled": func(ctx context.Context, release func()) {
+			p, waits := hop.After(ctx, time.Hour, pool, value(1)), hop.CurrentCall(ctx)
+			p.OnDone(release)
+			go func() {
+				eventually(t, "the holder waits", func() bool { return waits.State() == hop.Waiting })
+				p.Cancel(nil)
+			}()
+		},
+	} {
+		for on, portal := range map[string]hop.Portal{"goroutine": hop.Goroutines, "loop": newLoop(t, nil), "worker": pool} {
+			if on == "loop" && name == "when it runs already" {
+				continue // it would block the loop
+			}
+			t.Run(name+" on a "+on, func(t *testing.T) {
+				for range 20 {
+					limiter := hop.NewLimiter(1)
+					must(t, hop.Go(bg, portal, func(ctx context.Context) (int, error) {
+						for range 3 {
+							if err := limiter.Acquire(ctx); err != nil {
+								return 0, err
+							}
+							start(ctx, limiter.Release)
+						}
+						return 0, limiter.Acquire(ctx)
+					}))
+				}
+			})
+		}
+	}
+}
+
+// When it has returned, and has not, it is one.
+func TestS4_AFunctionOfOnDoneDoesNotGiveThePlaceBack(t *testing.T) {
+	limiter := hop.NewLimiter(1)
+	gate := newGate(t)
+	holder := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		limiter.Acquire(ctx)
+		hop.Go(ctx, hop.Goroutines, value(1)).OnDone(gate.pass)
+		return 0, limiter.Acquire(ctx)
+	})
+	untilWaiting(t, holder.Call())
+	gate.open()
+	wantIs(t, waitErr(t, holder), hop.ErrDeadlock)
+}
