@@ -1,17 +1,25 @@
 package queue
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // A ring is a FIFO that numbers what is pushed: 1, 2, 3 and so on. Its zero value is empty.
+//
+// What is taken back leaves a dead slot, since others may have been pushed behind it meanwhile. The last slot in use is never dead, and grow leaves the
+// dead ones out, so they are never many more than the values: a queue that stands full may refuse for ever.
 type ring[T any] struct {
 	buf  []slot[T] // its length is a power of two, or zero
-	head uint64    // the number of the first slot in use
-	tail uint64    // the number of the next push
+	head uint64    // the place of the first slot in use; slot has it modulo the length
+	tail uint64    // the place of the next push
+	last uint64    // the number of the last push
 	dead int       // slots in use that were taken back
 }
 
 type slot[T any] struct {
 	v  T
+	n  uint64        // its number, larger than those before it: none is given twice
 	at time.Duration // when it was pushed, since the queue was made: for batches; or takenBack
 }
 
@@ -23,27 +31,32 @@ const idleSlots = 1024
 // len returns how many values are in the ring.
 func (r *ring[T]) len() int { return int(r.tail-r.head) - r.dead }
 
-func (r *ring[T]) slot(n uint64) *slot[T] { return &r.buf[n&uint64(len(r.buf)-1)] }
+func (r *ring[T]) slot(place uint64) *slot[T] { return &r.buf[place&uint64(len(r.buf)-1)] }
 
 // push returns the number of v.
 func (r *ring[T]) push(v T, at time.Duration) uint64 {
-	if r.tail == 0 {
-		r.head, r.tail = 1, 1
-	}
 	if int(r.tail-r.head) == len(r.buf) {
 		r.grow()
 	}
-	n := r.tail
-	*r.slot(n) = slot[T]{v: v, at: at}
+	r.last++
+	*r.slot(r.tail) = slot[T]{v, r.last, at}
 	r.tail++
-	return n
+	return r.last
 }
 
+// grow makes room: the ring is full.
 func (r *ring[T]) grow() {
 	old := *r
-	r.buf = make([]slot[T], max(8, 2*len(old.buf)))
-	for n := old.head; n != old.tail; n++ {
-		*r.slot(n) = *old.slot(n)
+	size := max(8, len(old.buf))
+	if old.len() > size/2 {
+		size *= 2
+	}
+	r.buf, r.tail, r.dead = make([]slot[T], size), r.head, 0
+	for place := old.head; place != old.tail; place++ {
+		if s := old.slot(place); s.at != takenBack {
+			*r.slot(r.tail) = *s
+			r.tail++
+		}
 	}
 }
 
@@ -53,13 +66,14 @@ func (r *ring[T]) first() (n uint64, at time.Duration) {
 		r.drop()
 		r.dead--
 	}
-	return r.head, r.slot(r.head).at
+	s := r.slot(r.head)
+	return s.n, s.at
 }
 
 // pop takes the first value; the ring is not empty.
 func (r *ring[T]) pop() T {
-	n, _ := r.first()
-	v := r.slot(n).v
+	r.first()
+	v := r.slot(r.head).v
 	r.drop()
 	if r.head == r.tail && len(r.buf) > idleSlots {
 		r.buf = nil
@@ -74,13 +88,21 @@ func (r *ring[T]) drop() {
 
 // kill takes value n back, and returns false if it is no longer in the ring.
 func (r *ring[T]) kill(n uint64) bool {
-	if n < r.head || n >= r.tail || r.slot(n).at == takenBack {
+	used := int(r.tail - r.head)
+	i := sort.Search(used, func(i int) bool { return r.slot(r.head+uint64(i)).n >= n })
+	if i == used {
 		return false
 	}
-	*r.slot(n) = slot[T]{at: takenBack}
+	s := r.slot(r.head + uint64(i))
+	if s.n != n || s.at == takenBack {
+		return false
+	}
+	*s = slot[T]{n: n, at: takenBack}
 	r.dead++
-	if r.len() == 0 {
-		r.head, r.dead = r.tail, 0
+	for r.tail != r.head && r.slot(r.tail-1).at == takenBack {
+		r.tail--
+		*r.slot(r.tail) = slot[T]{}
+		r.dead--
 	}
 	return true
 }

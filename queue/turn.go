@@ -232,7 +232,7 @@ func (q *Queue[T]) check() deed {
 		return nil
 	}
 	q.inflight++
-	n := q.ring.tail - 1
+	n := q.ring.last
 	return func(ctx context.Context) { q.submit(ctx, n) }
 }
 
