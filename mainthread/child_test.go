@@ -42,6 +42,11 @@ func longCall(ctx context.Context) {
 	<-waits
 }
 
+// callPanics returns the error of a call on the main thread that has panicked.
+func callPanics(ctx context.Context) error {
+	return hop.Run(ctx, mainthread.Loop(), func(context.Context) error { panic("a call's own panic") }, hop.Name("open"))
+}
+
 var children = map[string]func() int{
 	"nil": func() int {
 		return run(context.Background(), func(context.Context) error { return nil })
@@ -51,6 +56,12 @@ var children = map[string]func() int{
 	},
 	"panic": func() int {
 		return run(context.Background(), func(context.Context) error { panic("f's own panic") })
+	},
+	"a call's panic": func() int {
+		return run(context.Background(), callPanics)
+	},
+	"a call's panic, wrapped": func() int {
+		return run(context.Background(), func(ctx context.Context) error { return fmt.Errorf("window: %w", callPanics(ctx)) })
 	},
 	"goexit": func() int {
 		return run(context.Background(), func(context.Context) error { runtime.Goexit(); return nil })

@@ -100,6 +100,13 @@ func TestRun_ReturnsTheFunctionsError(t *testing.T) {
 	start(t, "goexit").wantOut(hook, stopped, "cancelled: false goexit: true own: false")
 }
 
+// The panic of a call is its caller's to deal with, and that was f.
+func TestRun_ReturnsTheErrorOfACallThatPanicked(t *testing.T) {
+	const text = `hop: call "open" on loop "main" panicked: a call's own panic`
+	start(t, "a call's panic").wantOut(hook, stopped, plain, "Run: "+text)
+	start(t, "a call's panic, wrapped").wantOut(hook, stopped, plain, "Run: window: "+text)
+}
+
 func TestRun_FinishesWhatTheLoopHasAccepted(t *testing.T) {
 	start(t, "finishes").wantOut("finished 0 <nil>", "finished 1 <nil>", "finished 2 <nil>", hook, stopped, plain)
 }

@@ -67,8 +67,11 @@ func Run(ctx context.Context, f func(context.Context) error) error {
 	ctx, unnotify := interruptible(ctx)
 	defer unnotify()
 	l := Loop()
-	p := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, f(ctx)
+	returned := false // f has, so the error is its own, though it be the panic of another call
+	p := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (none struct{}, err error) {
+		err = f(ctx)
+		returned = true
+		return none, err
 	}, hop.Name("main"))
 	// From the loop, so that Run drives it before it can be stopped: a Manual loop that nobody drives would be closed elsewhere.
 	l.Post(func() { p.OnDone(func() { go inside.StopLoop(l, ctx) }) })
@@ -82,7 +85,7 @@ func Run(ctx context.Context, f func(context.Context) error) error {
 	switch {
 	case errors.As(err, &cancelled) && errors.Is(err, errSignal):
 		return err
-	case errors.As(err, &panicked) && p.Call().State() == hop.Failed:
+	case !returned && errors.As(err, &panicked) && p.Call().State() == hop.Failed:
 		panic(panicked)
 	}
 	return err
