@@ -79,7 +79,7 @@ var broken = []struct {
 
 	{"refuses everything", func(chan struct{}) hop.Portal {
 		return submitFunc(func(*hop.Call) error { return errFull })
-	}, "a call runs once: Submit of an idle portal refuses a call: broken: full"},
+	}, "a call runs once: Submit of an idle portal refuses a call, and has for 10s: broken: full"},
 
 	{"fails everything", func(chan struct{}) hop.Portal {
 		return submitFunc(func(c *hop.Call) error { c.Fail(errFull); return nil })
@@ -223,6 +223,19 @@ var broken = []struct {
 		return submitFunc(e.send)
 	}, "runtime.Goexit is the call's alone: after a function that ended its goroutine with runtime.Goexit, as t.FailNow does: " +
 		"Submit has accepted a call, and 10s later it has neither run nor failed"},
+
+	{"loses its goroutine, and has no queue", func(end chan struct{}) hop.Portal {
+		e := newExecutor(end, 0)
+		go e.main(always)
+		return submitFunc(func(c *hop.Call) error {
+			select {
+			case e.in <- c:
+				return nil
+			default:
+				return errFull
+			}
+		})
+	}, "runtime.Goexit is the call's alone: Submit of an idle portal refuses a call, and has for 10s: broken: full"},
 
 	{"stops at a cancelled call", func(end chan struct{}) hop.Portal {
 		e := newExecutor(end, 1000)

@@ -6,20 +6,14 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gohop/hop"
 )
 
 func checkRuns(p *probe) error {
-	j := p.job(1, nil)
-	if err := run(j); err != nil {
-		return err
-	}
-	if j.refusal != nil {
-		return fmt.Errorf("Submit of an idle portal refuses a call: %w", j.refusal)
-	}
-	return nil
+	return p.runs(func() *job { return p.job(1, nil) })
 }
 
 func checkMany(p *probe) error {
@@ -57,10 +51,9 @@ func checkSubmitters(p *probe) error {
 
 // checkReturns submits while a function runs, and looks at what became of the calls that were refused.
 func checkReturns(p *probe) error {
-	held := p.job(0, func(_ context.Context, j *job) error { j.hold(); return nil })
-	back := held.begin()
-	if err := held.submitted(back); err != nil {
-		if held.runs.Load() > 0 {
+	held, err := p.accepted(p.holds)
+	if err != nil {
+		if held != nil && held.runs.Load() > 0 {
 			err = fmt.Errorf("%w; the function that it was given runs on another goroutine", err)
 		}
 		return err
@@ -101,20 +94,19 @@ func checkReturns(p *probe) error {
 
 func checkInside(p *probe) error {
 	inner := p.jobs(100)
-	outer := p.job(1, func(context.Context, *job) error {
-		for _, j := range inner {
-			j.submitHere()
-		}
-		return nil
+	outer, err := p.accepted(func() *job {
+		return p.job(1, func(context.Context, *job) error {
+			for _, j := range inner {
+				j.submitHere()
+			}
+			return nil
+		})
 	})
-	if err := outer.submit(); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w; the function that it was given submits to the portal too", err)
 	}
 	if err := outer.finish(); err != nil {
 		return fmt.Errorf("a call on the portal that submits others to it: %w", err)
-	}
-	if outer.refusal != nil {
-		return nil
 	}
 	return finish(inner...)
 }
@@ -122,19 +114,21 @@ func checkInside(p *probe) error {
 func checkOnDone(p *probe) error {
 	inner := p.job(1, nil)
 	submitted := make(chan struct{})
-	outer := p.job(0, nil)
-	outer.pending.OnDone(func() {
-		defer close(submitted)
-		inner.submitHere()
+	outer, err := p.accepted(func() *job {
+		j := p.job(0, nil)
+		j.pending.OnDone(func() {
+			if j.runs.Load() > 0 { // one that was refused ends with the check
+				defer close(submitted)
+				inner.submitHere()
+			}
+		})
+		return j
 	})
-	if err := outer.submit(); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w; an OnDone function of the call submits to the portal too", err)
 	}
 	if err := outer.finish(); err != nil {
 		return err
-	}
-	if outer.refusal != nil {
-		return nil
 	}
 	if err := within("Submit in an OnDone function", func() error { <-submitted; return nil }); err != nil {
 		return err
@@ -144,14 +138,16 @@ func checkOnDone(p *probe) error {
 
 func checkFailure(p *probe) error {
 	for range 20 {
-		j := p.job(0, func(context.Context, *job) error { return io.ErrUnexpectedEOF })
-		if err := j.submit(); err != nil {
+		j, err := p.accepted(func() *job {
+			return p.job(0, func(context.Context, *job) error { return io.ErrUnexpectedEOF })
+		})
+		if err != nil {
 			return err
 		}
 		if err := j.end(); err != nil {
 			return err
 		}
-		if err := j.call().Err(); j.refusal == nil && err != io.ErrUnexpectedEOF {
+		if err := j.call().Err(); err != io.ErrUnexpectedEOF {
 			return fmt.Errorf("a function returned the error %q; its call ended with %w", io.ErrUnexpectedEOF, orNil(err))
 		}
 	}
@@ -160,15 +156,17 @@ func checkFailure(p *probe) error {
 
 func checkPanic(p *probe) error {
 	for range 20 {
-		j := p.job(0, func(context.Context, *job) error { panic("hoptest panics") })
-		if err := j.submit(); err != nil {
+		j, err := p.accepted(func() *job {
+			return p.job(0, func(context.Context, *job) error { panic("hoptest panics") })
+		})
+		if err != nil {
 			return err
 		}
 		if err := j.end(); err != nil {
 			return err
 		}
 		var panicked *hop.PanicError
-		if err := j.call().Err(); j.refusal == nil && (!errors.As(err, &panicked) || panicked.Value != "hoptest panics") {
+		if err := j.call().Err(); !errors.As(err, &panicked) || panicked.Value != "hoptest panics" {
 			return fmt.Errorf("a function panicked; its call ended with %w", orNil(err))
 		}
 	}
@@ -178,14 +176,16 @@ func checkPanic(p *probe) error {
 // checkGoexit ends more goroutines than most portals have: each must be replaced.
 func checkGoexit(p *probe) error {
 	for range 20 {
-		j := p.job(0, func(context.Context, *job) error { return goexit() })
-		if err := j.submit(); err != nil {
+		j, err := p.accepted(func() *job {
+			return p.job(0, func(context.Context, *job) error { return goexit() })
+		})
+		if err != nil {
 			return err
 		}
 		if err := j.end(); err != nil {
 			return fmt.Errorf("after a function that ended its goroutine with runtime.Goexit, as t.FailNow does: %w", err)
 		}
-		if err := j.call().Err(); j.refusal == nil && !errors.Is(err, hop.ErrGoexit) {
+		if err := j.call().Err(); !errors.Is(err, hop.ErrGoexit) {
 			return fmt.Errorf("a function ended its goroutine with runtime.Goexit; its call ended with %w", orNil(err))
 		}
 	}
@@ -200,8 +200,8 @@ func checkCancelled(p *probe) error {
 		return fmt.Errorf("Submit of a call that was cancelled: %w", err)
 	}
 	// While a function holds the portal, or one of its goroutines, others wait in its queue, if it has one.
-	held := p.job(0, func(_ context.Context, j *job) error { j.hold(); return nil })
-	if err := held.submit(); err != nil {
+	held, err := p.accepted(p.holds)
+	if err != nil {
 		return err
 	}
 	jobs := p.jobs(100)
@@ -237,26 +237,37 @@ func checkCancelled(p *probe) error {
 func checkCancelRunning(p *probe) error {
 	cause := errors.New("hoptest cancels")
 	var got error
-	j := p.job(0, func(ctx context.Context, j *job) error {
+	waits := func(ctx context.Context, _ *job) error {
 		<-ctx.Done()
 		got = context.Cause(ctx)
 		return got
-	})
-	back := j.begin() // which may run the function
-	if err := within("the start of a function", func() error {
-		select {
-		case <-j.started:
-			return nil
-		case err := <-back:
-			back = nil
-			if err != nil || j.refusal != nil {
-				return errors.Join(err, j.refusal)
+	}
+	var j *job
+	var back <-chan error // of Submit, which may run the function; nil: it has returned
+	for until := time.Now().Add(patience); ; {
+		j = p.job(0, waits)
+		back = j.begin()
+		if err := within("the start of a function", func() error {
+			select {
+			case <-j.started:
+				return nil
+			case err := <-back:
+				back = nil
+				if err != nil || j.refusal != nil {
+					return err
+				}
 			}
+			<-j.started
+			return nil
+		}); err != nil {
+			return err
 		}
-		<-j.started
-		return nil
-	}); err != nil {
-		return err
+		if back != nil || j.refusal == nil {
+			break
+		}
+		if err := j.again(until); err != nil {
+			return err
+		}
 	}
 	j.pending.Cancel(cause)
 	select {
@@ -276,7 +287,7 @@ func checkCancelRunning(p *probe) error {
 }
 
 func checkContext(p *probe) error {
-	j := p.job(0, func(ctx context.Context, j *job) error {
+	f := func(ctx context.Context, j *job) error {
 		switch {
 		case ctx.Value(valueKey{}) != p.ctx.Value(valueKey{}):
 			return errors.New("a value of the submitter's context is not in the function's")
@@ -286,8 +297,8 @@ func checkContext(p *probe) error {
 			return fmt.Errorf("the function's context has ended: %w", context.Cause(ctx))
 		}
 		return nil
-	})
-	return run(j)
+	}
+	return p.runs(func() *job { return p.job(0, f) })
 }
 
 // checkWaits waits in calls for what comes from elsewhere.
@@ -315,18 +326,24 @@ func checkWaits(p *probe) error {
 		},
 	}
 	for i, wait := range waits {
-		j := p.job(i, func(ctx context.Context, _ *job) error { return wait(ctx) })
-		if err := run(j); err != nil {
+		f := func(ctx context.Context, _ *job) error { return wait(ctx) }
+		if err := p.runs(func() *job { return p.job(i, f) }); err != nil {
 			return fmt.Errorf("a function waits: %w", err)
 		}
 	}
-	return within("hop.Do on the portal", func() error {
-		v, err := hop.Do(p.ctx, p.portal, func(ctx context.Context) (int, error) { return 7, hop.Sleep(ctx, 1) })
-		if err != nil || v != 7 {
-			return fmt.Errorf("hop.Do on the portal of a function that returned 7: %d, %w", v, orNil(err))
+	for until := time.Now().Add(patience); ; time.Sleep(lookAgain) {
+		var ran atomic.Bool
+		err := within("hop.Do on the portal", func() error {
+			v, err := hop.Do(p.ctx, p.portal, func(ctx context.Context) (int, error) { ran.Store(true); return 7, hop.Sleep(ctx, 1) })
+			if err != nil || v != 7 {
+				return fmt.Errorf("hop.Do on the portal of a function that returned 7: %d, %w", v, orNil(err))
+			}
+			return nil
+		})
+		if err == nil || ran.Load() || !time.Now().Before(until) { // else it was refused: see accepted
+			return err
 		}
-		return nil
-	})
+	}
 }
 
 func checkNesting(p *probe) error {

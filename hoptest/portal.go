@@ -15,9 +15,10 @@ import (
 // with t.Cleanup. If the portal has a method Close() error, as loops and pools have, one subtest closes it while calls are being
 // submitted; Close is then called again by make's cleanup, if that does so.
 //
-// A portal may refuse calls, for instance when a queue is full, but not when it is idle. It may run them in any order, some at a
-// time or one, on goroutines of its choice, the submitting one included. Where one of these promises is broken by never doing
-// something, the subtest fails after ten seconds.
+// A portal may refuse calls, for instance when a queue is full, but not when it is idle. A call is done a moment before Call.Run
+// has returned to the portal, so what that refuses then is tried again. It may run calls in any order, some at a time or one, on
+// goroutines of its choice, the submitting one included. Where one of these promises is broken by never doing something, the
+// subtest fails after ten seconds.
 func TestPortal(t *testing.T, make func(t *testing.T) hop.Portal) {
 	t.Helper()
 	for _, c := range portalChecks {

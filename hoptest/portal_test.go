@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gohop/hop"
 	"github.com/gohop/hop/hoptest"
@@ -182,6 +183,61 @@ func (a *actor) Close() error {
 	return nil
 }
 
+// A turnstile runs one call at a time and refuses others meanwhile; then it needs a while before it takes the next.
+type turnstile struct {
+	place chan struct{}
+	pause time.Duration
+}
+
+func newTurnstile(pause time.Duration) turnstile { return turnstile{make(chan struct{}, 1), pause} }
+
+func (s turnstile) Submit(c *hop.Call) error {
+	select {
+	case s.place <- struct{}{}:
+	default:
+		return hop.ErrFull
+	}
+	go func() {
+		defer func() { <-s.place }()
+		if s.pause > 0 {
+			defer time.Sleep(s.pause)
+		}
+		c.Run()
+	}()
+	return nil
+}
+
+// A clerk takes a call only when it waits for one.
+type clerk chan *hop.Call
+
+func newClerk() clerk {
+	c := make(clerk)
+	go c.main()
+	return c
+}
+
+func (c clerk) Submit(call *hop.Call) error {
+	select {
+	case c <- call:
+		return nil
+	default:
+		return hop.ErrFull
+	}
+}
+
+func (c clerk) main() {
+	closed := false
+	defer func() {
+		if !closed {
+			go c.main() // a function has ended this goroutine
+		}
+	}()
+	for call := range c {
+		call.Run()
+	}
+	closed = true
+}
+
 func TestPortal(t *testing.T) {
 	for name, make := range portals {
 		t.Run(name, func(t *testing.T) { hoptest.TestPortal(t, make) })
@@ -191,6 +247,16 @@ func TestPortal(t *testing.T) {
 			a := newActor()
 			closeAfter(t, a)
 			return a
+		})
+	})
+	t.Run("a turnstile", func(t *testing.T) {
+		hoptest.TestPortal(t, func(*testing.T) hop.Portal { return newTurnstile(0) })
+	})
+	t.Run("a clerk", func(t *testing.T) {
+		hoptest.TestPortal(t, func(t *testing.T) hop.Portal {
+			c := newClerk()
+			t.Cleanup(func() { close(c) })
+			return c
 		})
 	})
 }
@@ -215,6 +281,27 @@ func TestCheckPortal(t *testing.T) {
 	if err := hoptest.CheckPortal(nil); err == nil {
 		t.Error("nil is a portal")
 	}
+}
+
+// A call is done before the portal has it back: those that have no queue refuse the next one meanwhile.
+func TestCheckPortal_WaitsUntilThePortalIsIdle(t *testing.T) {
+	for range 20 {
+		if err := hoptest.CheckPortal(newTurnstile(0)); err != nil {
+			t.Errorf("a turnstile: %v", err)
+		}
+		c := newClerk()
+		if err := hoptest.CheckPortal(c); err != nil {
+			t.Errorf("a clerk: %v", err)
+		}
+		close(c)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		slow := newTurnstile(5 * time.Millisecond)
+		if err := hoptest.CheckPortal(slow); err != nil {
+			t.Errorf("a slow turnstile: %v", err)
+		}
+		slow.place <- struct{}{} // once the last call has left
+	})
 }
 
 func TestCheckPortal_InABubble(t *testing.T) {
