@@ -149,6 +149,6 @@ takes up to three times as long, and a round trip to a thread five times.
 
 Package collect takes many results, package queue feeds values to one function in order, package bridge calls functions
 found at run time. They stand on the exported names of this package, but for what an internal package gives the first two: who asks, a
-wait that is seen as one for calls, and a cheaper place in a call's list.
+context that says no more than that, a wait that is seen as one for calls, and a cheaper place in a call's list.
 */
 package hop

@@ -23,6 +23,9 @@ func init() {
 		c := call.(*Call)
 		return &DeadlockError{Cycle: []Wait{{Call: c, Portal: c.Portal(), File: file, Line: line, of: ofQueue, name: queue}}}
 	}
+	inside.Bare = func(ctx context.Context) context.Context {
+		return &anchorContext{context.Background(), anchor{anchorOf(ctx).call, nil}}
+	}
 	inside.Await = awaitUnseen
 	inside.CancelEach = func(each func(yield func(call any) bool), cause error) {
 		var calls []*Call

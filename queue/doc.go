@@ -40,6 +40,6 @@
 // loop's queue, hence a call. Elsewhere (on a pool, say) one call handles all that waits, so a value costs a push and a
 // pop; that call keeps its worker until the queue is empty.
 //
-// The package stands on the exported names of package hop, but for what internal packages give it: who asks, and a wait that is seen as one
-// for calls. It follows async-kernel's queue_call and Prefect's QueueService and BatchedQueueService.
+// The package stands on the exported names of package hop, but for what internal packages give it: who asks, a context that says no more than that,
+// and a wait that is seen as one for calls. It follows async-kernel's queue_call and Prefect's QueueService and BatchedQueueService.
 package queue

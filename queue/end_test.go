@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -503,4 +504,67 @@ func TestARefusedPutIsNotKept(t *testing.T) {
 		t.Errorf("%d of %d contexts of refused Puts are garbage", freed.Load(), n)
 	}
 	runtime.KeepAlive(q)
+}
+
+// A loop that shuts down takes a value for the sake of who puts it; the function has the queue's own context all the same.
+func TestTheFunctionsContextOnALoopThatShutsDown(t *testing.T) {
+	type key struct{}
+	l := hop.NewLoop(nil)
+	begun, handled := new(hop.Event), make(chan int, 2)
+	cancel := func() {}
+	check := func(ctx context.Context) {
+		cancel()
+		if c := hop.CurrentCall(ctx); c == nil || c.Name() != "feed" {
+			t.Errorf("the call is %v", c)
+		}
+		_, labelled := pprof.Label(ctx, "who")
+		if ctx.Err() != nil || ctx.Value(key{}) != nil || labelled || hop.CurrentGroup(ctx) != nil {
+			t.Error("the function has the context of Put")
+		}
+	}
+	q := queue.New(l, func(ctx context.Context, v int) error {
+		check(ctx)
+		if err := hop.Sleep(ctx, time.Nanosecond); err != nil {
+			t.Errorf("a wait of it: %v", err)
+		}
+		if _, err := hop.Go(ctx, l, func(context.Context) (int, error) { return 1, nil }).Wait(ctx); err != nil {
+			t.Errorf("a call of it: %v", err)
+		}
+		check(ctx)
+		handled <- v
+		if v == 2 { // waits for Close
+			err := new(hop.Event).Wait(ctx)
+			wantIs(t, err, context.Canceled)
+			wantIs(t, context.Cause(ctx), hop.ErrStopped)
+		}
+		return nil
+	}, &queue.Options{Name: "feed", OnError: func(error) {}})
+	p := hop.Go(context.Background(), l, func(ctx context.Context) (int, error) {
+		begun.Wait(ctx)
+		for v := 1; v <= 2; v++ {
+			err := hop.WithGroup(ctx, nil, func(ctx context.Context) error {
+				ctx, cancel = context.WithCancel(pprof.WithLabels(context.WithValue(ctx, key{}, 1), pprof.Labels("who", "put")))
+				return q.Put(ctx, v)
+			})
+			if err != nil {
+				t.Errorf("Put of %d: %v", v, err)
+			}
+			if _, _, err := hop.Recv(ctx, handled); err != nil {
+				t.Error(err)
+			}
+		}
+		return 0, hop.Run(ctx, hop.Goroutines, func(context.Context) error { return q.Close() })
+	})
+	waiting(p.Call())
+	go l.Shutdown(context.Background())
+	for l.Post(func() {}) == nil {
+		runtime.Gosched()
+	}
+	begun.Set()
+	within(t, func() {
+		if _, err := p.Wait(context.Background()); err != nil {
+			t.Error(err)
+		}
+		<-l.Stopped()
+	})
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
 )
 
 // A turn and its call. over is guarded by q.mu. It follows the state of the call, later by a moment, and is asked in its
@@ -267,10 +268,10 @@ func (q *Queue[T]) submit(ctx context.Context, n uint64) {
 	do.run(ctx)
 }
 
-// submitFrom submits a turn with the context of who asks for it: a loop that shuts down still takes what its own unfinished calls start, and knows
-// them by that.
+// submitFrom submits a turn as a call of who asks for it: a loop that shuts down still takes what its own unfinished calls start. That is all the turn has
+// from there: the function's context is the queue's own.
 func (q *Queue[T]) submitFrom(ctx context.Context, n, put uint64) (*turn[T], error) {
-	t := q.newTurn(hop.Detach(ctx), n)
+	t := q.newTurn(inside.Bare(ctx), n)
 	stop := context.AfterFunc(q.ctx, func() { t.p.Cancel(context.Cause(q.ctx)) })
 	t.p.OnDone(func() { stop() })
 	err := q.submitTurn(t, put)

@@ -52,6 +52,10 @@ var (
 	// CancelEach cancels all the *hop.Calls that each yields, before it runs a function of OnDone or OnCancel of one.
 	CancelEach func(each func(yield func(call any) bool), cause error)
 
+	// Bare is a context of which no more is known than the call that ctx is of: calls made with it are made under that, but have none of its values, and
+	// do not end with it.
+	Bare func(ctx context.Context) context.Context
+
 	// Await waits for a *hop.Call as Pending.Wait does, but does not look at its error: if that is all, a failure is still reported.
 	Await func(ctx context.Context, call any) error
 
