@@ -58,6 +58,9 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 		s := &stream[T]{at: at[0]}
 		s.open.prev, s.open.next = &s.open, &s.open
 		defer func() { s.leave(ctx, o.keep) }()
+		if o.max > 0 && ctx.Err() != nil {
+			return
+		}
 
 		// The source is ranged over, not pulled with iter.Pull: that would run it in a coroutine of its own, where its
 		// waits would not be those of the task or the worker that ranges.
