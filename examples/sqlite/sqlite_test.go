@@ -125,6 +125,28 @@ func TestABadRowIsItsOwnProblem(t *testing.T) {
 	}
 }
 
+func TestARowIsToldThoughItsTransactionPanics(t *testing.T) {
+	ctx := testContext(t)
+	s := openTest(t)
+	// swap changes the writer's connection: without one, a transaction panics.
+	swap := func(c *sql.Conn) (old *sql.Conn) {
+		old, _ = hop.Do(ctx, s.writer, func(context.Context) (*sql.Conn, error) { old, s.conn = s.conn, c; return old, nil })
+		return old
+	}
+	conn := swap(nil)
+	_, err := s.add(ctx, file{"lost", 1, ""}).Wait(ctx)
+	if err == nil || ctx.Err() != nil {
+		t.Errorf("the error is %v", err)
+	}
+	swap(conn)
+	if _, err := s.add(ctx, file{"next", 1, ""}).Wait(ctx); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.count(ctx).Wait(ctx); err != nil || got[0] != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestReadersCannotWrite(t *testing.T) {
 	ctx := testContext(t)
 	s := openTest(t)

@@ -111,21 +111,25 @@ func (s *store) add(ctx context.Context, f file) *hop.Pending[int64] {
 
 // insert inserts rows in one transaction, on the writer.
 func (s *store) insert(ctx context.Context, rows []insert) error {
-	numbers, errs, err := s.transaction(ctx, rows)
-	for i, r := range rows {
-		switch {
-		case err != nil:
-			r.done.Reject(err)
-		case errs[i] != nil:
-			r.done.Reject(errs[i])
-		default:
-			r.done.Resolve(numbers[i]) // not before the commit
+	var numbers []int64
+	var errs []error
+	err := errors.New("the transaction did not return")
+	defer func() { // also when it panics: nobody is to wait for ever
+		for i, r := range rows {
+			switch {
+			case err != nil:
+				r.done.Reject(err)
+			case errs[i] != nil:
+				r.done.Reject(errs[i])
+			default:
+				r.done.Resolve(numbers[i]) // not before the commit
+			}
 		}
-	}
-	if err == nil {
+	}()
+	if numbers, errs, err = s.transaction(ctx, rows); err == nil {
 		s.transactions++
 	}
-	return nil // each row has been told
+	return nil // each row is told
 }
 
 func (s *store) transaction(ctx context.Context, rows []insert) (numbers []int64, errs []error, err error) {
