@@ -262,6 +262,31 @@ func TestPeers_SetInterval(t *testing.T) {
 	})
 }
 
+// goja's Run returns when nothing is left to do, timers included.
+func TestPeers_RunUntilAllIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var timer, nested *hop.Pending[int]
+		f := func(ctx context.Context) error {
+			timer = hop.After(ctx, time.Second, hop.CurrentLoop(), func(ctx context.Context) (int, error) {
+				nested = hop.After(ctx, time.Second, hop.CurrentLoop(), value(2))
+				return 1, nil
+			})
+			return nil
+		}
+		hop.RunLoop(bg, nil, func(ctx context.Context) (int, error) { return 0, f(ctx) })
+		wantCancelled(t, timer.Call().Err())
+		_, err := hop.RunLoop(bg, nil, func(ctx context.Context) (int, error) { return 0, hop.WithGroup(ctx, nil, f) })
+		if err != nil {
+			t.Error(err)
+		}
+		for i, p := range []*hop.Pending[int]{timer, nested} {
+			if v, err := p.Result(); v != i+1 || err != nil {
+				t.Errorf("timer %d: %d, %v", i+1, v, err)
+			}
+		}
+	})
+}
+
 func TestPeers_SettleAForeignPromise(t *testing.T) {
 	// A promise that is its loop's own, as a JavaScript one is: work elsewhere, settle it on the loop.
 	l := newLoop(t, nil)
