@@ -133,6 +133,9 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if ctx == nil {
 		panic("hop: queue: Put with a nil context")
 	}
+	if q == nil {
+		q.checkMade() // newTurn finds a zero one, so that most Puts do not look
+	}
 	q.mu.Lock()
 	if q.ending {
 		q.mu.Unlock()
@@ -231,6 +234,7 @@ func (q *Queue[T]) submitTurn(t *turn[T], n uint64) error {
 
 // Len returns how many values wait; the ones that f has are not among them.
 func (q *Queue[T]) Len() int {
+	q.checkMade()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.ring.len()

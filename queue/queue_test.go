@@ -306,17 +306,27 @@ func TestMisuse(t *testing.T) {
 	f := func(context.Context, int) error { return nil }
 	fs := func(context.Context, []int) error { return nil }
 	q := queue.New(hop.Inline, f, nil)
+	var nilQueue *queue.Queue[int]
+	zero := func() *queue.Queue[int] { return new(queue.Queue[int]) }
 	for name, misuse := range map[string]func(){
-		"nil portal":         func() { queue.New(nil, f, nil) },
-		"nil function":       func() { queue.New[int](hop.Inline, nil, nil) },
-		"nil batch portal":   func() { queue.NewBatch(nil, fs, nil) },
-		"nil batch function": func() { queue.NewBatch[int](hop.Inline, nil, nil) },
-		"Limit":              func() { queue.New(hop.Inline, f, &queue.Options{Limit: -1}) },
-		"BatchSize":          func() { queue.NewBatch(hop.Inline, fs, &queue.Options{BatchSize: -1}) },
-		"BatchWait":          func() { queue.NewBatch(hop.Inline, fs, &queue.Options{BatchWait: -1}) },
-		"Policy":             func() { queue.New(hop.Inline, f, &queue.Options{Full: 7}) },
-		"Put":                func() { q.Put(none, 1) },
-		"Shutdown":           func() { q.Shutdown(none) },
+		"nil portal":           func() { queue.New(nil, f, nil) },
+		"nil function":         func() { queue.New[int](hop.Inline, nil, nil) },
+		"nil batch portal":     func() { queue.NewBatch(nil, fs, nil) },
+		"nil batch function":   func() { queue.NewBatch[int](hop.Inline, nil, nil) },
+		"Limit":                func() { queue.New(hop.Inline, f, &queue.Options{Limit: -1}) },
+		"BatchSize":            func() { queue.NewBatch(hop.Inline, fs, &queue.Options{BatchSize: -1}) },
+		"BatchWait":            func() { queue.NewBatch(hop.Inline, fs, &queue.Options{BatchWait: -1}) },
+		"Policy":               func() { queue.New(hop.Inline, f, &queue.Options{Full: 7}) },
+		"Put":                  func() { q.Put(none, 1) },
+		"Shutdown":             func() { q.Shutdown(none) },
+		"Put, nil queue":       func() { nilQueue.Put(t.Context(), 1) },
+		"Put, zero queue":      func() { zero().Put(t.Context(), 1) },
+		"Len, nil queue":       func() { nilQueue.Len() },
+		"Len, zero queue":      func() { zero().Len() },
+		"Shutdown, nil queue":  func() { nilQueue.Shutdown(t.Context()) },
+		"Shutdown, zero queue": func() { zero().Shutdown(t.Context()) },
+		"Close, nil queue":     func() { nilQueue.Close() },
+		"Close, zero queue":    func() { zero().Close() },
 	} {
 		wantMisuse(t, name, misuse)
 	}
