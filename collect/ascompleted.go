@@ -50,7 +50,7 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 	}
 	var o options
 	for _, opt := range opts {
-		opt(&o)
+		opt.apply(&o)
 	}
 	return func(yield func(*hop.Pending[T]) bool) {
 		var at [1]uintptr

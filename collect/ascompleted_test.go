@@ -416,6 +416,9 @@ func TestAsCompletedMisuse(t *testing.T) {
 		"nil context":     func() { collect.AsCompleted(none, slices.Values[[]*hop.Pending[int]](nil)) },
 		"nil source":      func() { collect.AsCompleted[int](t.Context(), nil) },
 		"MaxConcurrent 0": func() { collect.MaxConcurrent(0) },
+		"nil Option": func() {
+			collect.AsCompleted(t.Context(), slices.Values[[]*hop.Pending[int]](nil), collect.KeepUnfinished(), nil)
+		},
 		"nil Pending": func() {
 			for range collect.AsCompleted(t.Context(), slices.Values([]*hop.Pending[int]{nil})) {
 			}

@@ -10,6 +10,13 @@ type options struct {
 	keep bool
 }
 
+func (opt Option) apply(o *options) {
+	if opt == nil {
+		panic("hop: collect: nil Option")
+	}
+	opt(o)
+}
+
 // MaxConcurrent bounds how many of the calls may be unfinished at once: the source is asked for the next one only when
 // fewer than n are. It panics if n is less than 1.
 //
