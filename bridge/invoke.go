@@ -31,10 +31,11 @@ import (
 // A Pending or a sequence counts as such also where f's type says any. It is f's own result only that is waited for: a
 // Pending among several values, or the value of a Pending, stays one. A sequence is pulled to its end, which starts what it
 // starts, before the first of its Pendings is waited for; the first of them that fails cancels the others, and its error is the
-// call's. The waits are those of the call, and when it is cancelled, so is what it waits for. A nil Pending is an error.
+// call's. The waits are those of the call, and when it is cancelled, so is what it waits for. A nil Pending is an error, and cancels the
+// others too.
 //
-// A panic of f ends the call with a *hop.PanicError. Invoke panics if ctx or on is nil, and if f is nil or not a
-// function. It is safe for concurrent use. It follows sync and desync of TruLens.
+// A panic of f ends the call with a *hop.PanicError; one of its sequence cancels what that has given, too. Invoke panics if ctx
+// or on is nil, and if f is nil or not a function. It is safe for concurrent use. It follows sync and desync of TruLens.
 func Invoke(ctx context.Context, on hop.Portal, f any, args ...any) *hop.Pending[any] {
 	switch {
 	case ctx == nil:
@@ -118,17 +119,9 @@ func settle(ctx context.Context, name string, v reflect.Value, err error) (any, 
 
 // settleAll waits for the Pendings of a sequence and returns their values, or the error of the first that fails.
 func settleAll(ctx context.Context, name string, seq reflect.Value) (any, error) {
-	var ps []pending
-	for p := range pendings(seq) {
-		if p.v.IsNil() {
-			err := fmt.Errorf("hop: bridge.Invoke: %s: Pending %d of the sequence is nil", name, len(ps)+1)
-			cancelAll(ps, err)
-			return nil, err
-		}
-		ps = append(ps, p)
-		if ctx.Err() != nil {
-			break // the wait below says so
-		}
+	ps, err := pullAll(ctx, name, seq)
+	if err != nil {
+		return nil, err
 	}
 
 	// Waiting in turn would find a failure late, or never if one before it needs to be cancelled.
@@ -166,6 +159,27 @@ func settleAll(ctx context.Context, name string, seq reflect.Value) (any, error)
 		values[i] = v
 	}
 	return values, nil
+}
+
+// pullAll returns the Pendings of a sequence, or, when ctx has ended meanwhile, those up to there. With an error, or when the sequence panics, they are
+// cancelled: nobody will wait for them.
+func pullAll(ctx context.Context, name string, seq reflect.Value) (ps []pending, err error) {
+	err = fmt.Errorf("hop: bridge.Invoke: %s: its sequence panicked, or ended its goroutine", name)
+	defer func() {
+		if err != nil {
+			cancelAll(ps, err)
+		}
+	}()
+	for p := range pendings(seq) {
+		if p.v.IsNil() {
+			return ps, fmt.Errorf("hop: bridge.Invoke: %s: Pending %d of the sequence is nil", name, len(ps)+1)
+		}
+		ps = append(ps, p)
+		if ctx.Err() != nil {
+			break // who waits for them says so
+		}
+	}
+	return ps, nil
 }
 
 // cancelAll cancels those of ps that are not done.

@@ -368,3 +368,24 @@ func TestInvokeLeavesASequence(t *testing.T) {
 		}
 	}
 }
+
+// What a sequence has started when it panics, or ends its goroutine, is cancelled: nobody will wait for it.
+func TestInvokeASequenceThatDoesNotReturn(t *testing.T) {
+	for want, leave := range map[error]func(){errWhy: func() { panic(errWhy) }, hop.ErrGoexit: runtime.Goexit} {
+		ps := []*hop.Pending[int]{open(), open()}
+		within(t, func() {
+			_, err := bridge.Invoke(t.Context(), hop.Goroutines, func() iter.Seq[*hop.Pending[int]] {
+				return func(yield func(*hop.Pending[int]) bool) {
+					_ = yield(ps[0]) && yield(ps[1])
+					leave()
+				}
+			}).Wait(t.Context())
+			wantIs(t, err, want)
+		})
+		for i, p := range ps {
+			if s := p.Call().State(); s != hop.Cancelled {
+				t.Errorf("%v: Pending %d is %v", want, i+1, s)
+			}
+		}
+	}
+}
