@@ -163,12 +163,13 @@ func TestS4_AFunctionOfOnDoneGivesThePlaceBack(t *testing.T) {
 		"soon":  func(ctx context.Context, release func()) { hop.Go(ctx, pool, value(1)).OnDone(release) },
 		"later": func(ctx context.Context, release func()) { hop.After(ctx, time.Millisecond, pool, value(1)).OnDone(release) },
 		"when it runs already": func(ctx context.Context, release func()) {
-			runs, waits := make(chan struct{}), hop.CurrentCall(ctx)
-			hop.Go(ctx, pool, value(1)).OnDone(func() {
+			registered, runs, waits := make(chan struct{}), make(chan struct{}), hop.CurrentCall(ctx)
+			hop.Go(ctx, pool, func(context.Context) (int, error) { <-registered; return 1, nil }).OnDone(func() {
 				close(runs)
 				eventually(t, "the holder waits", func() bool { return waits.State() == hop.Waiting })
 				release()
 			})
+			close(registered)
 			<-runs
 		},
 		"of a call that is cancelled": func(ctx context.Context, release func()) {
