@@ -22,7 +22,7 @@ func (c *Call) Run() {
 	if fb.cur.Load() == nil && fb.closing() {
 		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
 	}
-	c.runLabelled(fb)
+	c.run(fb)
 }
 
 // closing reports whether the goroutine is of a place that is being closed.
@@ -34,15 +34,10 @@ func (fb *fiber) closing() bool {
 func (c *Call) runOnGoroutine() {
 	fb := enter()
 	defer fb.exit()
-	if c.has(flagLabels) {
-		c.runLabelled(fb)
-	} else {
-		c.run(fb)
-	}
+	c.run(fb)
 }
 
-// run runs the function on goroutine fb, which is the caller's. Its frame is part of each task's stack: see mayWait. If the call's context has profile
-// labels, runLabelled is for it.
+// run runs the function on goroutine fb, which is the caller's. Its frame is part of each task's stack: see mayWait.
 func (c *Call) run(fb *fiber) {
 	if !c.start(fb) {
 		return

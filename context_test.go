@@ -463,7 +463,18 @@ func TestS38_LabelsAreGoneAfterTheCall(t *testing.T) {
 				t.Error("the next call has the label")
 			}
 		}
-		eventually(t, "no goroutine has the label", func() bool { return len(labelled(t, v)) == 0 })
+		gate, atTheEnd := newGate(t), make(chan int, 1)
+		go func() { // on Inline, Go returns when it has run
+			hop.Go(ctx, on, func(ctx context.Context) (int, error) {
+				hop.CurrentCall(ctx).OnDone(func() { atTheEnd <- len(labelled(t, v)) })
+				gate.pass()
+				return 1, nil
+			})
+		}()
+		gate.open()
+		if n := recv(t, "the function of OnDone", atTheEnd); n > 0 {
+			t.Errorf("%d goroutines have the label when the call has ended", n)
+		}
 	})
 }
 

@@ -75,7 +75,7 @@ func (it item) do(fb *fiber) {
 	case itemPosted:
 		postedDeed(it.function()).do(fb)
 	case itemCall:
-		it.call().runLabelled(fb)
+		it.call().run(fb)
 	case itemDeed:
 		it.deed().do(fb)
 	}

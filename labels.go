@@ -29,11 +29,14 @@ func labelsIn(ctx context.Context) bool {
 // setLabels puts ctx's labels on the calling goroutine.
 func setLabels(ctx context.Context) { pprof.SetGoroutineLabels(ctx) }
 
-// runLabelled is run of a call whose context carries profile labels, if it does: the goroutine has them meanwhile.
-func (c *Call) runLabelled(fb *fiber) {
-	if c.has(flagLabels) {
+// label has the goroutine have the profile labels that the call's context carries, while the function runs, and not while the call ends.
+//
+//go:noinline
+func (p *Pending[T]) label() {
+	f := p.f
+	p.f = func(ctx context.Context) (T, error) {
 		defer label.Set(label.Get())
-		setLabels(c.parent())
+		setLabels(p.c.parent())
+		return f(ctx)
 	}
-	c.run(fb)
 }

@@ -101,6 +101,9 @@ func (p *Pending[T]) String() string { return p.c.String() }
 
 // invoke runs the function; it is called at most once, by Call.run.
 func (p *Pending[T]) invoke(ctx context.Context) {
+	if p.c.has(flagLabels) {
+		p.label()
+	}
 	f := p.f
 	p.f = nil
 	v, err := f(ctx)

@@ -311,7 +311,7 @@ func (c *Call) runHere(l *Loop, fb *fiber) {
 		fb.s = l.s
 		defer fb.exit()
 	}
-	c.runLabelled(fb)
+	c.run(fb)
 }
 
 // portalRef returns where on stands, for a call to keep: a word, where a Portal is two. Loops, pools and Waiters have it in them; one that is nil or

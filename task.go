@@ -157,7 +157,7 @@ func (c *coro) dispatch() {
 		case itemCall:
 			c.begin()
 			if call := it.call(); call.has(flagLabels) {
-				call.runLabelled(&c.fiber)
+				call.run(&c.fiber)
 			} else {
 				call.run(&c.fiber)
 			}
