@@ -88,6 +88,9 @@ func (c *Call) crashed(r any) {
 	switch cause := c.endedBy(); {
 	case c.done():
 		c.mu.Unlock()
+		if p, ok := err.(*PanicError); ok {
+			c.panickedUnseen(p)
+		}
 	case cause != nil:
 		c.finishLocked(Cancelled, c.cancelled(errors.Join(cause, err)))
 	default:

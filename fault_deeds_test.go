@@ -356,7 +356,7 @@ func (l *load) posts(r *rand.Rand) {
 			}
 			if boom {
 				l.panics.Add(1)
-				panic(errStruck)
+				panic(errPosted)
 			}
 		}
 		var err error

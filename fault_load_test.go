@@ -36,6 +36,9 @@ type load struct {
 	done           map[string]*atomic.Int64
 }
 
+// errPosted is what a posted function panics with.
+var errPosted = errors.New("posted")
+
 // deeds are what a load does, again and again.
 var deeds = []struct {
 	name string
@@ -93,7 +96,11 @@ func newLoad(t testing.TB) *load {
 }
 
 func (l *load) options(name string) *hop.LoopOptions {
-	return &hop.LoopOptions{Name: name, StallAfter: -1, OnPanic: func(*hop.PanicError) { l.told.Add(1) }}
+	return &hop.LoopOptions{Name: name, StallAfter: -1, OnPanic: func(p *hop.PanicError) {
+		if p.Value == any(errPosted) { // else it is an abandoned function's
+			l.told.Add(1)
+		}
+	}}
 }
 
 // manual returns a Manual loop that a goroutine drives until it has stopped.

@@ -160,8 +160,10 @@ func TestS4_WhoIsStartedMayGiveBackWhatIsHeldThen(t *testing.T) {
 func TestS4_AFunctionOfOnDoneGivesThePlaceBack(t *testing.T) {
 	pool := newPool(t, nil)
 	for name, start := range map[string]func(ctx context.Context, release func()){
-		"soon":  func(ctx context.Context, release func()) { hop.Go(ctx, pool, value(1)).OnDone(release) },
-		"later": func(ctx context.Context, release func()) { hop.After(ctx, time.Millisecond, pool, value(1)).OnDone(release) },
+		"soon": func(ctx context.Context, release func()) { hop.Go(ctx, pool, value(1)).OnDone(release) },
+		"later": func(ctx context.Context, release func()) {
+			hop.After(ctx, time.Millisecond, pool, value(1)).OnDone(release)
+		},
 		"when it runs already": func(ctx context.Context, release func()) {
 			registered, runs, waits := make(chan struct{}), make(chan struct{}), hop.CurrentCall(ctx)
 			hop.Go(ctx, pool, func(context.Context) (int, error) { <-registered; return 1, nil }).OnDone(func() {

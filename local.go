@@ -210,11 +210,11 @@ func (ls *localValues) close(context.Context) error {
 		if v.close == nil {
 			continue
 		}
-		if p := runDoneFuncs(&doneFunc{f: func() {
+		for _, p := range runDoneFuncs(&doneFunc{f: func() {
 			if err := v.close(); err != nil {
 				errs = append(errs, err)
 			}
-		}}, func(*PanicError) {}); p != nil {
+		}}, func([]*PanicError) {}) {
 			errs = append(errs, p)
 		}
 	}

@@ -34,8 +34,8 @@ type LoopOptions struct {
 	QueueLimit int
 	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
 	StallAfter time.Duration
-	// OnPanic gets the panics that no caller can receive: a posted function's, an OnDone function's. It runs on the loop. nil:
-	// such a panic crashes the process, as in plain Go.
+	// OnPanic gets the panics that no caller can receive: a posted function's, an OnDone function's, and that of the function of a call that
+	// was abandoned. It runs on the loop. nil: such a panic crashes the process, as in plain Go; only that of an abandoned call is logged.
 	OnPanic func(*PanicError)
 	// Logger gets reports; nil: slog.Default().
 	Logger *slog.Logger

@@ -1,7 +1,10 @@
 package hop
 
 import (
+	"log/slog"
 	"runtime/debug"
+
+	"github.com/gohop/hop/internal/each"
 )
 
 // runDone runs the functions of OnDone where a loop, a pool or a cancel ended the call.
@@ -9,16 +12,16 @@ func (c *Call) runDone(fs *doneFunc) {
 	if c.has(flagUnder) {
 		defer c.tellsHere()()
 	}
-	if c.has(flagByHand) {
-		// Resolve and Reject take their panics themselves.
-		if p := runDoneFuncs(fs, c.escaped); p != nil {
-			panic(p.Value)
-		}
+	panics := runDoneFuncs(fs, c.escaped)
+	if len(panics) == 0 {
 		return
 	}
-	if p := runDoneFuncs(fs, c.escaped); p != nil {
-		c.escaped(p)
+	if !c.has(flagByHand) {
+		c.escaped(panics)
+		return
 	}
+	logOthers(panics)
+	panic(panics[0].Value) // Resolve and Reject take it themselves
 }
 
 // A doneFunc is one function in a list, the latest first.
@@ -28,13 +31,13 @@ type doneFunc struct {
 	next *doneFunc
 }
 
-// runDoneFuncs runs each, the earliest first, whatever the others do, and returns the first panic; further ones are only
-// logged. If one of them ends the goroutine nobody can get the panic from here: it escapes.
-func runDoneFuncs(latest *doneFunc, escaped func(*PanicError)) (first *PanicError) {
+// runDoneFuncs runs each, the earliest first, whatever the others do, and returns their panics. If one of them ends the goroutine nobody can get these
+// from here: they escape.
+func runDoneFuncs(latest *doneFunc, escaped func([]*PanicError)) (panics []*PanicError) {
 	returned := false
 	defer func() {
-		if !returned && first != nil {
-			escaped(first)
+		if !returned && len(panics) > 0 {
+			escaped(panics)
 		}
 	}()
 	var fs *doneFunc // turned round
@@ -47,32 +50,27 @@ func runDoneFuncs(latest *doneFunc, escaped func(*PanicError)) (first *PanicErro
 		d := fs
 		fs = d.next
 		if d.f != nil {
-			d.run(&first, fs)
+			d.run(&panics, fs)
 		}
 	}
 	returned = true
-	return first
+	return panics
 }
 
 // run runs d's function, and the rest if that ends its goroutine.
-func (d *doneFunc) run(first **PanicError, rest *doneFunc) {
+func (d *doneFunc) run(panics *[]*PanicError, rest *doneFunc) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		if r := recover(); r != nil {
-			p := &PanicError{Value: r, Stack: debug.Stack()}
-			if *first == nil {
-				*first = p
-			} else {
-				logger(nil).Error("hop: another OnDone function panicked too", "panic", p.Value, "stack", string(p.Stack))
-			}
+			*panics = append(*panics, &PanicError{Value: r, Stack: debug.Stack()})
 			return
 		}
 		for d := rest; d != nil; d = d.next { // runtime.Goexit ends this goroutine: the rest is for now or never
 			if d.f != nil {
-				d.run(first, d.next)
+				d.run(panics, d.next)
 			}
 		}
 	}()
@@ -82,13 +80,31 @@ func (d *doneFunc) run(first **PanicError, rest *doneFunc) {
 
 // guard runs f, a function of the user's that nobody waits for; its panic goes the way of a posted function's.
 func (c *Call) guard(f func()) {
-	if p := runDoneFuncs(&doneFunc{f: f}, c.escaped); p != nil {
-		c.escaped(p)
+	if panics := runDoneFuncs(&doneFunc{f: f}, c.escaped); len(panics) > 0 {
+		c.escaped(panics)
 	}
 }
 
-// escaped is told of a panic that no caller can receive.
-func (c *Call) escaped(p *PanicError) {
+// panickedUnseen is told of a panic of the function when the call has ended: it was abandoned, and whoever waited for it has its result. That ends no
+// process.
+func (c *Call) panickedUnseen(p *PanicError) {
+	l, ok := c.Portal().(*Loop)
+	switch {
+	case ok && l.o.OnPanic != nil:
+		l.s.escaped(p)
+	case ok:
+		c.logPanic(logger(l.o.Logger), p)
+	default:
+		c.logPanic(logger(nil), p)
+	}
+}
+
+func (c *Call) logPanic(to *slog.Logger, p *PanicError) {
+	to.Error("hop: the function of an abandoned call panicked", "call", c.Name(), "on", portalName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
+}
+
+// escaped is told of panics that no caller can receive. Where that ends the process, the first does, and the others are logged before.
+func (c *Call) escaped(panics []*PanicError) {
 	var s *sched
 	if fb := self(); fb != nil {
 		s = fb.s
@@ -98,7 +114,17 @@ func (c *Call) escaped(p *PanicError) {
 			s = l.s
 		}
 	}
-	s.escaped(p)
+	if s == nil || s.loop == nil || s.loop.o.OnPanic == nil {
+		logOthers(panics)
+	}
+	each.Do(panics, s.escaped)
+}
+
+// logOthers logs all but the first.
+func logOthers(panics []*PanicError) {
+	for _, p := range panics[1:] {
+		logger(nil).Error("hop: another OnDone function panicked too", "panic", p.Value, "stack", string(p.Stack))
+	}
 }
 
 // OnDone has f called once, when the call is done: on the goroutine that ends it, in the order of registration,

@@ -39,9 +39,9 @@ func Timeout(d time.Duration) Option {
 }
 
 // Abandon ends a running call at the moment it is cancelled, although its function runs on: for functions that
-// heed no context. The function runs on after Do or Wait has returned: what it shares with the caller it must share safely. What the function still returns goes to [OnUndelivered]. Abandoned functions are counted in
-// PoolStats until they return, and a pool's worker that is kept by one is replaced. It follows anyio's
-// abandon_on_cancel.
+// heed no context. The function runs on after Do or Wait has returned: what it shares with the caller it must share safely. What it still
+// returns goes to [OnUndelivered], a panic to OnPanic of its loop or, where there is none, to the log. Abandoned functions are counted in
+// PoolStats until they return, and a pool's worker that is kept by one is replaced. It follows anyio's abandon_on_cancel.
 func Abandon() Option {
 	return optionFunc(func(c *Call) { c.set(flagAbandon) })
 }

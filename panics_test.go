@@ -3,6 +3,8 @@ package hop_test
 // Panics of functions that are there to be told: OnDone's and OnPanic.
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,4 +39,44 @@ func TestS14_APanicOfOnPanicItselfCrashes(t *testing.T) {
 		_ = hop.NewLoop(&hop.LoopOptions{OnPanic: func(*hop.PanicError) { explode() }}).Post(func() { panic("the first") })
 	})
 	wantExploded(t, out)
+}
+
+// Where a loop ends a call, OnPanic is told of each panic of the functions of OnDone.
+func TestS11_OnPanicIsToldOfEachOnDoneFunctionThatPanics(t *testing.T) {
+	told := make(chan any, 3)
+	l := newLoop(t, &hop.LoopOptions{OnPanic: func(p *hop.PanicError) { told <- p.Value }})
+	gate := newGate(t)
+	p := hop.Go(bg, l, func(context.Context) (int, error) { gate.pass(); return 1, nil })
+	p.OnDone(func() { panic("the first") })
+	p.OnDone(func() { panic("the second") })
+	gate.open()
+	must(t, p)
+	if got := []any{recv(t, "a panic", told), recv(t, "another", told)}; !slices.Equal(got, []any{"the first", "the second"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+// Whoever waited for an abandoned call has its result already: a panic of its function goes to OnPanic, or to the log.
+func TestS14_APanicOfAnAbandonedFunctionIsTold(t *testing.T) {
+	told := make(chan any, 1)
+	withOnPanic := newLoop(t, &hop.LoopOptions{OnPanic: func(p *hop.PanicError) { told <- p.Value }, StallAfter: -1})
+	text, _ := logged(t)
+	for name, on := range map[string]hop.Portal{
+		"loop with OnPanic": withOnPanic, "loop": newLoop(t, &hop.LoopOptions{StallAfter: -1}), "pool": newPool(t, nil), "goroutine": hop.Goroutines,
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, gate := make(chan struct{}), newGate(t)
+			p := hop.Go(bg, on, func(context.Context) (int, error) { close(begun); gate.pass(); panic("lost by " + name) }, hop.Abandon())
+			recv(t, "the start", begun)
+			p.Cancel(nil)
+			gate.open()
+			if on == hop.Portal(withOnPanic) {
+				if got := recv(t, "the panic", told); got != "lost by "+name {
+					t.Errorf("%v", got)
+				}
+				return
+			}
+			eventually(t, "the log tells of it", func() bool { return strings.Contains(text(), "lost by "+name) })
+		})
+	}
 }
