@@ -56,7 +56,7 @@ func (c *Call) tellsHere() (told func()) {
 func tellDeputies(cs []*Call) (leave func()) {
 	fb := self()
 	leave = func() {}
-	if fb == nil && !foreignHosts.Load() { // which know their own goroutines in another way
+	if fb == nil && !onAnyHost() {
 		fb = enter()
 		fb.cur.Store(cs[0])
 		leave = func() {

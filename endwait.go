@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/gohop/hop/internal/goid"
 	"github.com/gohop/hop/internal/turn"
 	"github.com/gohop/hop/internal/waitlist"
 )
@@ -22,13 +23,19 @@ var endWaits struct {
 	all []*endWait
 }
 
+// A party is a goroutine that somebody may wait for.
+type party struct {
+	fb *fiber // nil: hop does not know it
+	g  uintptr
+}
+
 // An endWait is a wait for the end of a place.
 type endWait struct {
-	w    *wait
-	seq  uint64
-	fb   *fiber
-	runs func(*fiber) bool      // whether a goroutine runs what the place is to end
-	each func(func(*Call) bool) // the calls that it lets finish
+	party
+	w     *wait // nil: the goroutine's own, which hop does not know
+	seq   uint64
+	needs func(party) bool       // whether the place needs a goroutine for its end: what that runs, or what it has still to tell
+	each  func(func(*Call) bool) // the calls that it lets finish
 
 	looked atomic.Bool // itself; before, it may find that it is to end
 }
@@ -86,7 +93,16 @@ func (l *Loop) awaitEnd(ctx context.Context) error {
 	if !l.ended.IsSet() && (l.stoppers.here() || l.hostedHere()) {
 		return errNeeded
 	}
-	return awaitEnd(ctx, l.ended, l.runs, l.eachKept)
+	return awaitEnd(ctx, l.ended, l.needs, l.eachKept)
+}
+
+// needs reports whether the end of the loop needs that goroutine: it runs a task of the loop, or of one below it, or functions of users that come before.
+func (l *Loop) needs(p party) (yes bool) {
+	if p.fb != nil && l.runs(p.fb) {
+		return true
+	}
+	l.eachBelow(func(b *Loop) { yes = yes || b.stoppers.has(p.g) })
+	return yes
 }
 
 // eachKept yields the calls that run on the loop, and on those below it, and that their stop lets finish.
@@ -115,14 +131,24 @@ func (p *Pool) eachKept(yield func(*Call) bool) {
 	}
 }
 
-// awaitEnd waits for ended, the end of a place that runs goroutines of which runs is true, unless that needs the caller. each yields the calls that the
+// awaitEnd waits for ended, the end of a place that needs goroutines, unless one of these is the caller, or waits for it. each yields the calls that the
 // place lets finish.
-func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each func(func(*Call) bool)) error {
+func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each func(func(*Call) bool)) error {
 	fb := self()
+	me := party{fb, goid.Self()}
+	if ended.IsSet() {
+		return nil
+	}
 	if fb == nil {
+		e := &endWait{party: me, needs: needs, each: each}
+		e.add()
+		defer e.drop()
+		if me.neededBy(needs) && !ended.IsSet() {
+			return errNeeded
+		}
 		return ended.Wait(ctx)
 	}
-	if neededBy(fb, runs) {
+	if me.neededBy(needs) {
 		return errNeeded
 	}
 	// The caller's own place may be stopping: it may wait with a context that carries its call.
@@ -136,11 +162,11 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each fu
 		var mine *endWait
 		err := waitOn(inner, 0, "the end of a stop", func(w *wait) bool {
 			w.limitTo(inner)
-			mine = &endWait{w: w, seq: w.seq(), fb: fb, runs: runs, each: each}
+			mine = &endWait{party: me, w: w, seq: w.seq(), needs: needs, each: each}
 			mine.add()
 			listed := ended.list(w)
 			if listed {
-				circle = neededBy(fb, runs)
+				circle = me.neededBy(needs)
 			}
 			if circle {
 				ended.unlist(w)
@@ -163,37 +189,55 @@ func awaitEnd(ctx context.Context, ended *Event, runs func(*fiber) bool, each fu
 			}
 			return err
 		}
-		if neededBy(fb, runs) {
+		if me.neededBy(needs) {
 			return errNeeded
 		}
 	}
 	return nil
 }
 
-// lookAgain has those who wait for an end look who waits for them now.
+// lookAgain has those who wait for an end look who waits for them now. Where a wait of a goroutine that hop does not know is part of a circle, so is
+// another's: only a wait for an end waits for it.
 func lookAgain() {
 	for _, e := range everyEndWait() {
-		if neededBy(e.fb, e.runs) {
+		if e.w != nil && e.neededBy(e.needs) {
 			e.w.wakeAs(e.seq, woken)
 		}
 	}
 }
 
-// neededBy reports whether fb is a goroutine of which runs is true, or one of those waits for what fb runs.
-func neededBy(fb *fiber, runs func(*fiber) bool) bool {
-	seen := map[*fiber]bool{}
-	var needs func(fb *fiber) bool
-	needs = func(fb *fiber) bool {
-		if fb == nil || seen[fb] {
+// neededBy reports whether needs is true of the goroutine, or of one of those that wait for it, directly or through others.
+func (p party) neededBy(needs func(party) bool) bool {
+	seen := map[party]bool{}
+	var isNeeded func(p party) bool
+	isNeeded = func(p party) bool {
+		if seen[p] {
 			return false
 		}
-		seen[fb] = true
-		return runs(fb) || slices.ContainsFunc(fb.waiting(), needs)
+		seen[p] = true
+		return needs(p) || slices.ContainsFunc(p.waiting(), isNeeded)
 	}
-	return needs(fb)
+	return isNeeded(p)
 }
 
-// waiting returns the goroutines that wait for what fb runs, as far as hop knows them.
+// waiting returns the goroutines that wait for this one, as far as hop knows.
+func (p party) waiting() (ps []party) {
+	if p.fb != nil {
+		for _, fb := range p.fb.waiting() {
+			if fb != nil {
+				ps = append(ps, party{fb, fb.g})
+			}
+		}
+	}
+	for _, e := range everyEndWait() {
+		if e.needs(p) {
+			ps = append(ps, e.party)
+		}
+	}
+	return ps
+}
+
+// waiting returns the goroutines that wait for what fb runs, as far as hop knows them, but for those that wait for the end of a place.
 func (fb *fiber) waiting() []*fiber {
 	var fbs []*fiber
 	for _, c := range fb.calls() {
@@ -207,11 +251,6 @@ func (fb *fiber) waiting() []*fiber {
 	}
 	if fb.opens.Load() > 0 {
 		fbs = fb.locals().waiting(fb, fbs)
-	}
-	for _, e := range everyEndWait() {
-		if e.runs(fb) {
-			fbs = append(fbs, e.fb)
-		}
 	}
 	return fbs
 }

@@ -194,6 +194,11 @@ func (l *Loop) onHost() bool {
 	return l.host.g.Load() == goid.Self() && l.host.n.Load() == goid.Number() && !l.ended.IsSet()
 }
 
+// onAnyHost reports whether the calling goroutine, which hop does not know, is the own one of some foreign host: as that it is known in another way.
+func onAnyHost() bool {
+	return foreignHosts.Load() && slices.ContainsFunc(Loops(), func(l *Loop) bool { return l.hostIs(nil) })
+}
+
 // hostedBy reports whether fb, which is the caller's, is the goroutine of a foreign loop that runs in a call, and that drives l.
 func (l *Loop) hostedBy(fb *fiber) bool {
 	for l.o.Host != nil && !l.ended.IsSet() {

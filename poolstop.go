@@ -54,7 +54,7 @@ func (p *Pool) awaitEnd(ctx context.Context) error {
 	if p.stoppers.here() && !p.ended.IsSet() {
 		return errNeeded
 	}
-	return awaitEnd(ctx, p.ended, p.runs, p.eachKept)
+	return awaitEnd(ctx, p.ended, p.needs, p.eachKept)
 }
 
 // beginStop raises what is asked for.
@@ -145,12 +145,12 @@ func (p *Pool) takes(level mailbox.Level) bool {
 	return p.stop == running || level == told && p.stop < finished
 }
 
-// runs reports whether fb is one of the pool's workers that it waits for, as it does not for the function of an abandoned call.
-func (p *Pool) runs(fb *fiber) bool {
-	if fb.w == nil || fb.w.p != p {
+// needs reports whether the end of the pool needs that goroutine: it is one of the workers, and runs no abandoned function.
+func (p *Pool) needs(who party) bool {
+	if who.fb == nil || who.fb.w == nil || who.fb.w.p != p {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return fb.w.place != out
+	return who.fb.w.place != out
 }

@@ -121,7 +121,8 @@ func stopsOrHas(ended *Event) string {
 
 // closeHere is closeUndriven where a task of a Manual loop may wait for the caller.
 func (l *Loop) closeHere(waits bool) {
-	if l.o.Manual && (!neededBy(self(), l.runs) || !l.drivenHere()) {
+	runs := func(p party) bool { return p.fb != nil && l.runs(p.fb) }
+	if l.o.Manual && (!(party{self(), goid.Self()}.neededBy(runs)) || !l.drivenHere()) {
 		l.closeUndriven(waits)
 	}
 }
@@ -376,10 +377,12 @@ func (s *stoppers) enter() (leave func()) {
 	}
 }
 
-func (s *stoppers) here() bool {
+func (s *stoppers) here() bool { return s.has(goid.Self()) }
+
+func (s *stoppers) has(g uintptr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.gs) > 0 && slices.Contains(s.gs, goid.Self())
+	return slices.Contains(s.gs, g)
 }
 
 // mayStillSubmit returns the call for which a stopping loop accepts c: one of the loop, or of a loop below it, that is not

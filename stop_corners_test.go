@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -216,5 +217,67 @@ func TestS4_ALimiterThatIsLowered(t *testing.T) {
 	errA, errC := waitErr(t, a), waitErr(t, c)
 	if !errors.Is(errA, hop.ErrDeadlock) && !errors.Is(errC, hop.ErrDeadlock) {
 		t.Errorf("%v, %v", errA, errC)
+	}
+}
+
+// What a Close tells comes before its end. A function of it that closes another loop, whose task closes the first one, closes a circle: one of these is refused.
+func TestS25_TheFunctionsOfACloseCloseWhatClosesThis(t *testing.T) {
+	a, b := hop.NewLoop(&hop.LoopOptions{StallAfter: -1}), hop.NewLoop(nil)
+	gate := occupy(t, a)
+	queued := hop.Go(bg, a, mustNotRun(t))
+	inA, inB := make(chan struct{}), make(chan struct{})
+	closing := make(chan error, 2)
+	hop.Go(bg, b, func(context.Context) (int, error) {
+		close(inB)
+		<-inA
+		closing <- a.Close()
+		return 1, nil
+	})
+	recv(t, "the task of b", inB)
+	queued.OnDone(func() {
+		close(inA)
+		closing <- b.Close()
+	})
+	ended := make(chan struct{})
+	go func() {
+		a.Close()
+		close(ended)
+	}()
+	recv(t, "the function of the Close", inA)
+	gate.open()
+	recv(t, "the end of the Close", ended)
+	first, second := recv(t, "a Close", closing), recv(t, "the other Close", closing)
+	wantIs(t, errors.Join(first, second), hop.ErrDeadlock)
+	within(t, patience, "the end of b", func() { <-b.Stopped() })
+}
+
+// The same of two Closes on goroutines that hop does not know.
+func TestS25_TwoClosesWhoseFunctionsCloseTheOther(t *testing.T) {
+	for range 20 {
+		var loops [2]*hop.Loop
+		var gates [2]*gate
+		var told [2]chan struct{}
+		for i := range loops {
+			loops[i], told[i] = hop.NewLoop(&hop.LoopOptions{StallAfter: -1}), make(chan struct{})
+			gates[i] = occupy(t, loops[i])
+		}
+		closing := make(chan error, 2)
+		for i, l := range loops {
+			hop.Go(bg, l, mustNotRun(t)).OnDone(func() {
+				close(told[i])
+				<-told[1-i]
+				closing <- loops[1-i].Close()
+			})
+		}
+		var all sync.WaitGroup
+		for _, l := range loops {
+			all.Go(func() { l.Close() })
+		}
+		for i, gate := range gates {
+			recv(t, "the function", told[i])
+			gate.open()
+		}
+		within(t, patience, "both Closes", all.Wait)
+		wantIs(t, errors.Join(<-closing, <-closing), hop.ErrDeadlock)
 	}
 }
