@@ -1,6 +1,6 @@
 package hop_test
 
-// Contexts that end, in each way, at each step of the life of a call.
+// Contexts that end, in each way, at each step of the life of a call; and some whose methods fail.
 
 import (
 	"context"
@@ -252,5 +252,55 @@ func TestFault_CancelWaitOfAnAbandonedCallWhoseFunctionHasReturned(t *testing.T)
 	cancel()
 	if err := p.CancelWait(ctx, nil); err != nil {
 		t.Errorf("CancelWait: %v", err)
+	}
+}
+
+// struckContext is a context whose Done does what strike says.
+type struckContext struct {
+	context.Context
+	strike func()
+}
+
+func (c struckContext) Done() <-chan struct{} {
+	c.strike()
+	return nil
+}
+
+func TestFault_AContextWhoseDoneFailsInAWait(t *testing.T) {
+	held := hop.NewLimiter(1)
+	held.TryAcquire()
+	waits := map[string]func(ctx context.Context) error{
+		"Sleep":           func(ctx context.Context) error { return hop.Sleep(ctx, time.Hour) },
+		"Event.Wait":      func(ctx context.Context) error { return new(hop.Event).Wait(ctx) },
+		"Limiter.Acquire": held.Acquire,
+		"Pending.Wait": func(ctx context.Context) error {
+			_, err := hop.NewPromise[int](bg).Pending().Wait(ctx)
+			return err
+		},
+		"Recv": func(ctx context.Context) error {
+			_, _, err := hop.Recv(ctx, make(chan int))
+			return err
+		},
+	}
+	for _, f := range faults {
+		for name, wait := range waits {
+			for kind, place := range busyKinds { // a loop, and a pool of one
+				t.Run(f.name+"/"+name+"/"+kind, func(t *testing.T) {
+					on := place(t)
+					p := hop.Go(bg, on, func(ctx context.Context) (int, error) { return 1, wait(struckContext{ctx, f.strike}) })
+					if err := waitErr(t, p); f.goexit {
+						wantIs(t, err, hop.ErrGoexit)
+					} else if pe := new(hop.PanicError); !errors.As(err, &pe) {
+						t.Errorf("it ended with %v, want a PanicError", err)
+					}
+					must(t, hop.Go(bg, on, func(ctx context.Context) (int, error) { return 1, hop.Sleep(ctx, time.Microsecond) }))
+					wantIdle(t, on)
+				})
+			}
+		}
+	}
+	held.Release()
+	if !held.TryAcquire() {
+		t.Error("the limiter's place was given to a wait that has not come about")
 	}
 }

@@ -85,6 +85,45 @@ func TestMisuse_NilPortal(t *testing.T) {
 	}
 }
 
+// The group does not wait for a call that no place can take.
+func TestMisuse_ANilOrZeroPortalInAGroup(t *testing.T) {
+	portals := map[string]hop.Portal{
+		"nil Loop": (*hop.Loop)(nil), "nil Pool": (*hop.Pool)(nil), "nil Waiter": (*hop.Waiter)(nil),
+		"zero Loop": new(hop.Loop), "zero Pool": new(hop.Pool), "zero Waiter": new(hop.Waiter),
+	}
+	calls := map[string]func(ctx context.Context, on hop.Portal){
+		"Go": func(ctx context.Context, on hop.Portal) { hop.Go(ctx, on, value(1)) },
+		"Do": func(ctx context.Context, on hop.Portal) { _, _ = hop.Do(ctx, on, value(1)) },
+		"Run": func(ctx context.Context, on hop.Portal) {
+			_ = hop.Run(ctx, on, func(context.Context) error { return nil })
+		},
+		"After": func(ctx context.Context, on hop.Portal) { hop.After(ctx, time.Hour, on, value(1)) },
+	}
+	for _, when := range []string{"at first", "after a foreign host"} {
+		if when != "at first" {
+			must(t, hop.Go(bg, newLoop(t, &hop.LoopOptions{Host: newStruckHost(t)}), value(1)))
+		}
+		for what, on := range portals {
+			for name, call := range calls {
+				t.Run(when+"/"+name+" on a "+what, func(t *testing.T) {
+					within(t, patience, "WithGroup", func() {
+						err := hop.WithGroup(bg, nil, func(ctx context.Context) error {
+							mustPanic(t, func() { call(ctx, on) })
+							if calls := hop.CurrentGroup(ctx).Calls(); len(calls) != 0 {
+								t.Errorf("the group has %v", calls)
+							}
+							return nil
+						})
+						if err != nil {
+							t.Errorf("WithGroup: %v", err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
 func TestMisuse_NilFunction(t *testing.T) {
 	l, pool := newLoop(t, nil), newPool(t, nil)
 	var none func(context.Context) (int, error)

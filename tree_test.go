@@ -288,3 +288,23 @@ func TestS26_ChildrenDoNotOutliveAParentThatStopsWhileTheyAreMade(t *testing.T) 
 		}
 	}
 }
+
+func TestS26_AChildWhoseHostsPostBlocksKeepsNoOtherChild(t *testing.T) {
+	host := newStruckHost(t)
+	parent := newLoop(t, nil)
+	g := newGate(t)
+	in, entered := started()
+	host.begin(t, func(post func() error) error {
+		entered()
+		g.pass()
+		return post()
+	})
+	made := inBackground(func() { childOf(t, parent, "guest", &hop.LoopOptions{Host: host}) })
+	recv(t, "Post", in)
+	other := childOf(t, parent, "other", nil)
+	must(t, hop.Go(bg, other, value(1)))
+	guest := childOf(t, parent, "guest", nil)
+	g.open()
+	recv(t, "the guest", made)
+	must(t, hop.Go(bg, guest, value(1)))
+}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gohop/hop/internal/goid"
 )
@@ -176,5 +178,22 @@ func BenchmarkMapLoad(b *testing.B) {
 		if m.Load(goid.Self()) == nil {
 			b.Fatal("lost")
 		}
+	}
+}
+
+func TestInBubble(t *testing.T) {
+	if goid.InBubble() {
+		t.Error("true outside of all bubbles")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for range 5 {
+			if !goid.InBubble() {
+				t.Errorf("false in a bubble, in %d", time.Now().Year())
+			}
+			time.Sleep(20 * 365 * 24 * time.Hour)
+		}
+	})
+	if goid.InBubble() {
+		t.Error("true outside of all bubbles, after one")
 	}
 }
