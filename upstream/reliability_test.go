@@ -4,11 +4,17 @@ package upstream_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gohop/hop/internal/bug"
 )
 
 const (
@@ -86,5 +92,68 @@ func TestDocs_EachNamedTestIsInTheFileBeforeIt(t *testing.T) {
 	}
 	if checked < 200 {
 		t.Fatalf("%d tests looked up: this test is broken", checked)
+	}
+}
+
+// planted returns the functions of the packages in which bugs are planted, by the names of the bugs. Those of another package than the root have its name
+// before theirs.
+func planted(t *testing.T) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	for dir, prefix := range map[string]string{"..": "", "../internal/mailbox": "mailbox."} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				name := prefix + fn.Name.Name
+				if fn.Recv != nil && prefix == "" {
+					name = receiver(fn.Recv.List[0].Type) + "." + name
+				}
+				bugs := make(map[string]bool)
+				ast.Inspect(fn, func(n ast.Node) bool {
+					if s, ok := n.(*ast.SelectorExpr); ok {
+						if p, ok := s.X.(*ast.Ident); ok && p.Name == "bug" {
+							bugs[s.Sel.Name] = true
+						}
+					}
+					return true
+				})
+				for b := range bugs {
+					found[b] = append(found[b], name)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// Each planted bug is in the functions that internal/bug names, in no other, and its row of the table names these too.
+func TestDocs_EachPlantedBugIsWhereItSays(t *testing.T) {
+	text, _ := page(t, reliability)
+	have := planted(t)
+	for _, m := range bug.All {
+		want := strings.Split(m.Where, ", ")
+		slices.Sort(want)
+		slices.Sort(have[m.Name])
+		if !slices.Equal(have[m.Name], want) {
+			t.Errorf("%s is planted in %v, internal/bug says in %v", m.Name, have[m.Name], want)
+		}
+		delete(have, m.Name)
+		if row := fmt.Sprintf("| %s | `%s` | ", m.What, m.Where); strings.Count(text, row) != 1 {
+			t.Errorf("%s: no row begins with %s", reliability, row)
+		}
+	}
+	if len(have) > 0 {
+		t.Errorf("internal/bug does not list %v", slices.Sorted(maps.Keys(have)))
 	}
 }
