@@ -73,7 +73,7 @@ type Call struct {
 	from    *sched
 }
 
-// callMore is what some calls need: those that somebody looks at in another way than by waiting, that are in a group, or did
+// callMore is what some calls need: those that somebody looks at in another way than by waiting, that are in a second group, or did
 // not succeed. A million calls may be alive at once, so this and Call are laid out to fill a size class of the allocator.
 type callMore struct {
 	name     string

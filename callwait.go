@@ -14,8 +14,8 @@ func (c *Call) await(ctx context.Context, pc uintptr) error {
 	return c.awaitAs(ctx, pc, false, nil)
 }
 
-// awaitAs is await on a goroutine that serves meanwhile, if it is not on a loop: who has c for its Origin, where pump is set (Do), or
-// server.
+// awaitAs is await on a goroutine that runs meanwhile what is sent to it: to the Origin of c if pump is set (Do), or to server, a Waiter. On a
+// task neither matters: its loop runs that.
 func (c *Call) awaitAs(ctx context.Context, pc uintptr, pump bool, server *Waiter) error {
 	if ctx == nil {
 		misuse("nil context")

@@ -25,18 +25,19 @@ var (
 	// ErrFull is returned by Submit when a queue is at its limit.
 	ErrFull = errors.New("hop: the queue is full")
 
-	// ErrDeadlock is what every [DeadlockError] is: the wait could never have ended.
+	// ErrDeadlock is what every [DeadlockError] is, and what Close and Shutdown return to a caller whom they would wait for: the wait could
+	// never have ended.
 	ErrDeadlock = errors.New("hop: deadlock")
 
-	// ErrCannotWait is returned by a wait in a place where nothing can wait: inside a C function that a task called, in a call that
-	// runs inline on a foreign event loop's own goroutine, there for a call of its guest, and by RunLoop and Loop.Run on a loop. Any other wait on
-	// a foreign event loop's own goroutine blocks it.
+	// ErrCannotWait is returned where nothing can wait: by a wait inside a C function that a task called; by one on a foreign event loop's own
+	// goroutine, in a call that runs inline there or for a call of its guest (any other wait there blocks it); and by RunLoop and Loop.Run on a
+	// loop.
 	ErrCannotWait = errors.New("hop: cannot wait here")
 
 	// ErrGoexit is the error of a call whose function ended its goroutine with runtime.Goexit, as t.FailNow does.
 	ErrGoexit = errors.New("hop: the function called runtime.Goexit")
 
-	// ErrProtected is returned by Close and Shutdown of a loop made with Protected.
+	// ErrProtected is returned by Close and Shutdown of a loop made with Protected, as [Shared] is, and of [Workers].
 	ErrProtected = errors.New("hop: the loop is protected")
 
 	// ErrMismatch is returned where something exists already and is not what is asked for.

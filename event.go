@@ -11,7 +11,8 @@ import (
 )
 
 // An Event is a one-way flag to wait for: unset, then set for ever. Its zero value is ready. It belongs to no loop: set it
-// from anywhere, wait for it anywhere. A wait in a task costs about 0.1 µs and no allocation. All methods are safe for concurrent use. It follows Prefect's primitives.Event.
+// from anywhere, wait for it anywhere. A wait in a task costs about 0.1 µs, and no allocation where [Pending.Wait] costs none. All methods are
+// safe for concurrent use. It follows Prefect's primitives.Event.
 type Event struct {
 	set     atomic.Bool
 	mu      turn.Short

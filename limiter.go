@@ -11,10 +11,13 @@ import (
 	"github.com/gohop/hop/internal/waitlist"
 )
 
-// A Limiter lets n at a time pass: a semaphore that never blocks a loop, is fair, and takes part in the search for
-// deadlocks: there, a place is held by the call that acquired it, until it is released. Another may do that in its stead: the calls that
-// the holder has made since are known, and as long as one of them is not stuck itself, no deadlock is told. What is no call is not known: where a goroutine
-// of one's own or a function of time.AfterFunc is to release it, a holder that has all places and acquires again is refused.
+// A Limiter lets n calls pass at a time: a fair semaphore that never blocks a loop.
+//
+// It takes part in the search for deadlocks. A place belongs to the call that acquired it until it is released; another may release it. As long
+// as one of the calls that the holder has started since is not stuck, functions of its OnDone included, no deadlock is reported. Goroutines that
+// hop did not start are not known: if one of them, or a time.AfterFunc, is to release the place, a holder of all places that acquires again is
+// refused.
+//
 // All methods are safe for concurrent use. It follows anyio's CapacityLimiter and Prefect's limiters.
 type Limiter struct {
 	many manyWait
@@ -169,8 +172,8 @@ func (l *Limiter) TryAcquire() bool {
 	return l.takeFree(c)
 }
 
-// Release gives a place back, to who waits longest. Without a place taken it panics. It may be called by another than
-// who acquired; hop then no longer knows who holds the others, and invents no deadlock.
+// Release gives a place back; who has waited longest gets it. If no place is taken, it panics. Another than who acquired the place
+// may call it: then hop no longer knows who holds the others, and reports no deadlock through them.
 func (l *Limiter) Release() {
 	l.check()
 	var c *Call
@@ -218,7 +221,7 @@ func (l *Limiter) release(c *Call) (others []*Call, line []*fiber) {
 	return others, line
 }
 
-// SetLimit changes the number of places; n < 1 panics. Fewer take effect as places are released.
+// SetLimit changes the number of places; n < 1 panics. A smaller number takes effect as places are released.
 func (l *Limiter) SetLimit(n int) {
 	l.check()
 	if n < 1 {

@@ -17,8 +17,9 @@ type Local[T any] struct {
 	close func(T) error
 }
 
-// NewLocal makes a Local whose values are opened by open, on the place whose value it is, and closed there by close (nil:
-// nothing to close) when the loop stops, after its shutdown functions, or the worker ends; the last opened first.
+// NewLocal makes a Local: open opens the value of a place, there, when it is first asked for; close (nil: nothing to close)
+// closes it there, when the worker ends or the loop stops, after the loop's shutdown functions. Of several Locals, the value opened last is
+// closed first.
 func NewLocal[T any](open func(context.Context) (T, error), close func(T) error) *Local[T] {
 	if open == nil {
 		misuse("NewLocal: nil open")

@@ -85,7 +85,7 @@ type Loop struct {
 	locals localValues
 }
 
-// NewLoop makes a loop and starts it, unless it is Manual. Contradictory or negative options panic. The loop lives
+// NewLoop makes a loop and starts it, unless it is Manual. Contradictory options and a negative QueueLimit panic. The loop lives
 // until Close or Shutdown; one that is forgotten without either goes on.
 func NewLoop(o *LoopOptions) *Loop {
 	l := newLoop(o, nil)
@@ -242,10 +242,12 @@ func (l *Loop) eachQueued(f func(*Call)) {
 	each.Do(calls, f)
 }
 
-// Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns and no allocation for a loop that
-// is busy, with what the loop does for it. It does not block. f may wait; when the loop is closed, its wait ends with ErrStopped. A panic of f goes to
-// OnPanic. Where many come from other processors, a loop that has nothing else to do lets more come, for at most some 12 µs, before it goes on; not if a
-// goroutine waits for a call of it. The error is ErrStopped. It follows async-kernel's call_direct.
+// Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns on a busy loop, including what the loop does to
+// run it, and no allocation. It does not block. f may wait; when the loop is closed, its wait ends with ErrStopped. A panic of f goes to
+// OnPanic. The error is ErrStopped.
+//
+// Where much comes from other processors, a loop that has nothing else to do lets more come, for at most some 12 µs, before it goes on; but not while
+// a goroutine waits for one of its calls. Post follows async-kernel's call_direct.
 func (l *Loop) Post(f func()) error {
 	l.check()
 	if f == nil {

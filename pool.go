@@ -31,7 +31,7 @@ type PoolOptions struct {
 
 // A Pool is a portal to interchangeable workers: goroutines, or OS threads. Workers are made when they are needed and kept a
 // while. A worker whose function waits, with any of this package's waits, gives its place back meanwhile, so calls on
-// a pool may wait for each other to any depth, also on a pool of one; the wait's end does not wait for a place, even if
+// a pool may wait for each other to any depth, also on a pool of one. When the wait ends, the function goes on at once, even if
 // that puts the pool over its Size until the next function ends.
 //
 // All methods are safe for concurrent use. It follows anyio's to_thread and its limiter, async-kernel's to_thread and
@@ -88,7 +88,7 @@ type PoolStats struct {
 	Abandoned int // functions that run on after their call was cancelled
 }
 
-// NewPool makes a pool. It starts no worker before the first call. Negative sizes panic.
+// NewPool makes a pool. It starts no worker before the first call. A negative Size, QueueLimit or IdleTimeout panics.
 func NewPool(o *PoolOptions) *Pool {
 	p := &Pool{made: true, ended: new(Event), all: make(map[*worker]uint64)}
 	p.self = p
@@ -121,8 +121,8 @@ var workers = sync.OnceValue(func() *Pool {
 	return p
 })
 
-// Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Close and
-// Shutdown of it return ErrProtected. In a testing/synctest bubble each call gets a worker of its own, at once, that does not count in the size
+// Workers returns the shared pool for blocking work: elastic, without a bound until SetSize gives it one. Its Close and
+// Shutdown return ErrProtected. In a bubble of testing/synctest each call gets a worker of its own, at once, which counts neither in the size
 // nor in Stats. It follows Prefect's get_thread_limiter and anyio's default limiter.
 func Workers() *Pool { return workers() }
 
@@ -140,8 +140,7 @@ func (p *Pool) String() string {
 }
 
 // Submit has c run on a worker, as soon as fewer than Size functions run, in the order of submission. It does not block. With Go and the wait
-// for its result, a call on a busy pool costs about 0.2 µs.
-// Errors: ErrStopped, ErrFull, ErrMismatch for a call that was submitted before.
+// for its result, a call on a busy pool costs about 0.2 µs. Errors: ErrStopped, ErrFull, ErrMismatch for a call that was submitted before.
 func (p *Pool) Submit(c *Call) error { return p.submit(c, nil) }
 
 // submit is Submit, but leaves functions of users to later, if that is not nil.
@@ -335,7 +334,7 @@ func (p *Pool) unread() (calls []*Call, posts int) {
 	return
 }
 
-// SetSize changes how many functions may run at once; 0: no bound. Fewer take effect as functions end.
+// SetSize changes how many functions may run at once; 0: no bound; n < 0 panics. A smaller number takes effect as functions end.
 func (p *Pool) SetSize(n int) {
 	p.check()
 	if n < 0 {

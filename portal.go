@@ -23,7 +23,7 @@ type Portal interface {
 }
 
 // New makes a call of f without submitting it: give its Call to a portal's Submit. f gets a child of ctx. The call
-// belongs to the groups of ctx from when it is submitted. It follows Prefect's Call.new.
+// joins the groups of ctx when it is submitted. It follows Prefect's Call.new.
 //
 //go:noinline
 func New[T any](ctx context.Context, f func(context.Context) (T, error), opts ...Option) *Pending[T] {
@@ -54,13 +54,15 @@ func newPending[T any](ctx context.Context, f func(context.Context) (T, error), 
 // the call is cancelled. Calls made by one goroutine on one loop start in their order. If the portal refuses the call, the
 // Pending ends with the refusal.
 //
-// The context of f does not end when f returns: what f has started with it goes on until the caller's ctx ends. That of WithGroup ends with the
-// group; for one with a Timeout, see there.
+// The context of f does not end when f returns: what f has started with it goes on until the caller's ctx ends. The context that [WithGroup] gives
+// ends with the group; for that of a call with a Timeout, see [Timeout].
+//
+// A failure that nobody ever looks at is logged.
 //
 // Go costs one allocation, of 112 bytes for a result of one word, and on the caller's own loop about 0.15 µs; with the wait for its
-// result 0.4 µs. A Name, a group and being asked for Done or OnDone cost 112 bytes more, once; 176 where the call has to be told of the end of
-// ctx. It follows async-kernel's Caller.call_soon, Prefect's call_soon_in_loop_thread and call_soon_in_new_thread, and asyncio.create_task: a
-// failure that nobody ever looks at is logged.
+// result 0.4 µs. A Name and being asked for Done or OnDone cost 112 bytes more, once, beside the channel or the function itself; 176 where
+// the call has to be told of the end of ctx; for a group see [WithGroup]. It follows async-kernel's Caller.call_soon, Prefect's
+// call_soon_in_loop_thread and call_soon_in_new_thread, and asyncio.create_task.
 //
 //go:noinline
 func Go[T any](ctx context.Context, on Portal, f func(context.Context) (T, error), opts ...Option) *Pending[T] {
@@ -72,11 +74,12 @@ func Go[T any](ctx context.Context, on Portal, f func(context.Context) (T, error
 
 // Do has f run on the portal on, waits for it, and returns its result: Go and WaitOrCancel in one. On the loop that the
 // caller is on, f runs at once and here, as a call of its own. While Do waits on a goroutine that is not on a
-// loop, it runs there what is sent to the call's [Origin]. A Do on one's own loop costs about 0.1 µs; on another goroutine's loop 0.5 µs; on a
-// locked thread's about 0.5 µs while exchanges follow each other closely (both sides spin for a moment), else what the kernel takes to wake
-// a thread, some 30 µs. Errors of its own are those of WaitOrCancel, and
-// ErrCannotWait, in which case f has not run. It follows Prefect's call_in_loop_thread, call_in_new_thread and
-// run_sync_in_worker_thread, and run_coro_as_sync.
+// loop, it runs there what is sent to the call's [Origin]. Errors of its own are those of WaitOrCancel, and ErrCannotWait, in which
+// case f has not run.
+//
+// On one's own loop Do costs about 0.1 µs, on the loop of another goroutine 0.5 µs. On the loop of a locked thread it costs about as much
+// while exchanges follow each other closely (both sides spin for a moment), and otherwise what the kernel takes to wake a thread, some 30 µs. It
+// follows Prefect's call_in_loop_thread, call_in_new_thread and run_sync_in_worker_thread, and run_coro_as_sync.
 //
 //go:noinline
 func Do[T any](ctx context.Context, on Portal, f func(context.Context) (T, error), opts ...Option) (T, error) {
@@ -110,9 +113,9 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 	return err
 }
 
-// After is Go in d from now, never earlier; at once, if d is not positive. On a loop the timer is part of the Pending, some 140 bytes in all, and a loop needs one timer of the
-// runtime's however many wait. The call is Queued at once; cancelling it takes the timer back. A loop or pool
-// that shuts down cancels those that are not due. It follows async-kernel's call_later.
+// After is Go with a delay: the call is due d from now, never earlier, or at once if d is not positive. It is Queued meanwhile; cancelling it
+// takes the timer back. A loop or pool that shuts down cancels the calls that are not due. On a loop the timer is part of the Pending, some 140
+// bytes in all, and one timer of the runtime's serves all that wait. It follows async-kernel's call_later.
 //
 //go:noinline
 func After[T any](ctx context.Context, d time.Duration, on Portal, f func(context.Context) (T, error), opts ...Option) *Pending[T] {

@@ -13,11 +13,11 @@ import (
 	"github.com/gohop/hop/internal/turn"
 )
 
-// A Waiter is a portal to a goroutine that is blocked waiting: in [Waiter.Wait], it runs what was and is submitted until the call it
-// waits for is done. Each thing runs as a task and may wait; the goroutine runs others meanwhile. What is submitted before
-// Wait is kept. A Waiter serves one awaited call; the others that [Do] makes are of this kind.
+// A Waiter is a portal to a goroutine that is blocked waiting: in [Waiter.Wait] that goroutine runs what is submitted, until the call
+// that it waits for is done. Each submitted call runs as a task and may wait; the goroutine runs others meanwhile. What is submitted before
+// Wait is kept. A Waiter serves one awaited call. [Do] serves its call's [Origin] with one of its own.
 //
-// Submit and OnDone are safe for concurrent use; one goroutine at a time waits. It follows Prefect's Waiter, SyncWaiter and
+// Submit and OnDone are safe for concurrent use; one goroutine at a time may Wait. It follows Prefect's Waiter, SyncWaiter and
 // AsyncWaiter.
 type Waiter struct {
 	self Portal // itself: see portalRef
@@ -175,7 +175,7 @@ func (w *Waiter) takes() bool {
 }
 
 // OnDone has f run on the goroutine that waits, once the awaited call is done: in the order of registration, with the
-// context of Wait. After that it runs at once, here. It follows Waiter.add_done_callback.
+// context of Wait. If the wait is over already, f runs at once, here. It follows Waiter.add_done_callback.
 func (w *Waiter) OnDone(f func(context.Context)) {
 	w.check()
 	if f == nil {

@@ -99,7 +99,7 @@ func (w *worker) main() {
 	}
 }
 
-// next returns what to run after a function has returned; nil: nothing, and the worker is idle or gone.
+// next returns what to run after a function has returned; none: nothing, and the worker is idle or gone.
 func (w *worker) next() item {
 	p := w.p
 	turn.At(turn.Idle, w)
