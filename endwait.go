@@ -164,7 +164,7 @@ func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each fu
 			w.limitTo(inner)
 			mine = &endWait{party: me, w: w, seq: w.seq(), needs: needs, each: each}
 			mine.add()
-			listed := ended.list(w)
+			listed := ended.add(w, false)
 			if listed {
 				circle = me.neededBy(needs)
 			}

@@ -93,10 +93,13 @@ func (e *Event) waitHere(ctx context.Context, pc uintptr) error {
 }
 
 // list has w woken when the event is set; false: it is.
-func (e *Event) list(w *wait) bool {
+func (e *Event) list(w *wait) bool { return e.add(w, bug.EventBlind) }
+
+// add is list; blind: it does not look.
+func (e *Event) add(w *wait, blind bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !bug.EventBlind && e.set.Load() {
+	if !blind && e.set.Load() {
 		return false
 	}
 	e.waiters.Add(&w.node, w)
