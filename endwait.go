@@ -139,7 +139,10 @@ func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each fu
 	if ended.IsSet() {
 		return nil
 	}
-	if fb == nil {
+	switch {
+	case fb == nil && !stopping.here(): // nobody waits for it
+		return ended.Wait(ctx)
+	case fb == nil:
 		e := &endWait{party: me, needs: needs, each: each}
 		e.add()
 		defer e.drop()
@@ -147,8 +150,7 @@ func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each fu
 			return errNeeded
 		}
 		return ended.Wait(ctx)
-	}
-	if me.neededBy(needs) {
+	case me.neededBy(needs):
 		return errNeeded
 	}
 	// The caller's own place may be stopping: it may wait with a context that carries its call.

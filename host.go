@@ -241,7 +241,7 @@ func (l *Loop) strand(cause error) {
 
 // askStranded is strand, but for functions of users, and for what comes after these, which are left to later.
 func (l *Loop) askStranded(cause error, later *tells) {
-	leave := l.stoppers.enter()
+	leave := l.enterStop()
 	l.mu.Lock()
 	l.stop = finished
 	hooks := len(l.hooks)

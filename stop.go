@@ -163,7 +163,7 @@ func (l *Loop) askToStop(to stopLevel, later *tells) {
 	l.stops.Store(true)
 	below := slices.Concat(l.children, l.guests)
 	l.mu.Unlock()
-	leave := l.stoppers.enter()
+	leave := l.enterStop()
 	if untold != nil {
 		later.follow(untold)
 	}
@@ -362,6 +362,18 @@ func (l *Loop) unfinished() int {
 type stoppers struct {
 	mu turn.Mutex
 	gs []uintptr
+}
+
+// stopping are the stoppers of all loops.
+var stopping stoppers
+
+// enterStop says that the calling goroutine begins the stop of the loop, until leave.
+func (l *Loop) enterStop() (leave func()) {
+	this, all := l.stoppers.enter(), stopping.enter()
+	return func() {
+		this()
+		all()
+	}
 }
 
 func (s *stoppers) enter() (leave func()) {
