@@ -16,7 +16,8 @@ import (
 // waits for has happened, and all the calls that it runs, one on top of the other, with it. From it edges lead
 //
 //   - to the goroutine that runs the call it waits for;
-//   - to all members of the group, or all calls accepted by the Waiter, that it waits for;
+//   - to all members of the group, all calls accepted by the Waiter, or all that collect was given, that it waits for;
+//   - to those that collect was given to wait for the first of, of which one suffices;
 //   - to the holders of the limiter it waits for, and to the calls that they have made since, of which one suffices;
 //   - to the goroutine that opens the Local it waits for, call or not;
 //   - to the calls that run in the place whose end it waits for, if that lets them finish. The wait itself is never refused for that: see endwait.go.
@@ -40,10 +41,13 @@ type manyWait struct {
 	of     *waitedFor                   // what it is, for texts; nil: the calls themselves
 	name   string                       // of that
 
-	by    func() *fiber                // the goroutine whose doing it is, call or not
-	maybe func(yield func(*Call) bool) // others that may suffice, with any
-	deaf  bool                         // nothing but what it waits for ends it: no refusal, no stop, no context
-	runs  bool                         // it is for the functions of the calls, those of abandoned ones too
+	by      func() *fiber                // the goroutine whose doing it is, call or not
+	maybe   func(yield func(*Call) bool) // others that may suffice, with any
+	waiter  atomic.Pointer[fiber]        // of several calls: who waits,
+	witness atomic.Pointer[Call]         // and one of those of which one suffices that was seen to end without him
+
+	deaf bool // nothing but what it waits for ends it: no refusal, no stop, no context
+	runs bool // it is for the functions of the calls, those of abandoned ones too
 }
 
 var (
@@ -77,6 +81,9 @@ func findDeadlock(fb *fiber, on *Call) error {
 	}
 	lockGraph()
 	defer unlockGraph()
+	if on == nil && many != nil && many.any && many.maybe == nil && many.oneEnds(fb) {
+		return nil
+	}
 	d, at := searchDeadlock(fb)
 	if d == nil {
 		return nil
@@ -140,12 +147,54 @@ func (c *Call) leadsNowhere(fb *fiber) bool {
 		case !w.standing():
 			return true
 		case next == nil:
-			return w.onMany.Load() == nil && endWaits.n.Load() == 0 && w.seq() == seq
+			return w.onMany.Load() == nil && endWaits.known.Load() == 0 && w.seq() == seq
 		}
 		c = next
 	}
 	return false
 }
+
+// oneEnds reports whether one of the calls is seen to end without fb, who waits for the first of them, by a look at what that one waits for alone: there
+// may be very many. Most often it is the one that was found the last time. It needs graphMu.
+func (many *manyWait) oneEnds(fb *fiber) (found bool) {
+	if c := many.witness.Load(); c != nil && !c.done() && c.endsWithout(fb) {
+		return true
+	}
+	many.each(func(c *Call) bool {
+		if c.done() && many.failed && c.raw() == Succeeded || !c.endsWithout(fb) {
+			return true
+		}
+		many.witness.Store(c)
+		found = true
+		return false
+	})
+	return found
+}
+
+// endsWithout reports whether the call is not stuck, even if fb never goes on and nobody gives a place back in another's stead; false where that would
+// take long to see. It needs graphMu.
+func (c *Call) endsWithout(fb *fiber) bool {
+	at := c.fb.Load()
+	if c.done() || at == nil {
+		return true
+	}
+	if at == fb {
+		return false
+	}
+	g := &graph{nodes: map[*fiber]*node{fb: {fb: fb}}}
+	n := g.visit(at)
+	for i := 0; i < len(g.order); i++ { // visit appends
+		if i == maxSteps {
+			return false
+		}
+		g.expand(g.order[i])
+	}
+	g.settle(false)
+	return n.free
+}
+
+// maxSteps is how many goroutines endsWithout looks at.
+const maxSteps = 100
 
 // searchDeadlock returns the deadlock that fb's wait is part of, nil if there is none, and the goroutine whose wait is to be refused: fb,
 // but where fb is only stuck behind one. It needs graphMu. A cycle that is

@@ -69,7 +69,13 @@ func tellDeputies(cs []*Call) (leave func()) {
 			r.teller.Store(fb)
 		}
 	}
-	return leave
+	known := leave
+	return func() {
+		for _, c := range cs {
+			c.hasRare().teller.CompareAndSwap(fb, nil) // some are told elsewhere, later
+		}
+		known()
+	}
 }
 
 // deputyEnds is told that c, a deputy, is about to end. It needs mu.

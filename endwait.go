@@ -18,9 +18,10 @@ import (
 //
 // Waits of several testing/synctest bubbles may stand here. Only one that the new wait has to do with is ever woken.
 var endWaits struct {
-	n   atomic.Int32
-	mu  turn.Mutex
-	all []*endWait
+	n     atomic.Int32
+	known atomic.Int32 // of goroutines that hop knows
+	mu    turn.Mutex
+	all   []*endWait
 }
 
 // A party is a goroutine that somebody may wait for.
@@ -42,6 +43,9 @@ type endWait struct {
 
 // endWaitOf returns the wait for an end that fb's wait seq is, nil if it is none, or has not looked yet.
 func endWaitOf(fb *fiber, seq uint64) *endWait {
+	if endWaits.known.Load() == 0 {
+		return nil
+	}
 	for _, e := range everyEndWait() {
 		if e.fb == fb && e.seq == seq && e.looked.Load() {
 			return e
@@ -55,6 +59,9 @@ func (e *endWait) add() {
 	defer endWaits.mu.Unlock()
 	endWaits.all = append(endWaits.all, e)
 	endWaits.n.Add(1)
+	if e.w != nil {
+		endWaits.known.Add(1)
+	}
 }
 
 func (e *endWait) drop() {
@@ -62,6 +69,9 @@ func (e *endWait) drop() {
 	defer endWaits.mu.Unlock()
 	endWaits.all = slices.DeleteFunc(endWaits.all, func(o *endWait) bool { return o == e })
 	endWaits.n.Add(-1)
+	if e.w != nil {
+		endWaits.known.Add(-1)
+	}
 }
 
 func everyEndWait() []*endWait {
@@ -201,6 +211,9 @@ func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each fu
 // lookAgain has those who wait for an end look who waits for them now. Where a wait of a goroutine that hop does not know is part of a circle, so is
 // another's: only a wait for an end waits for it.
 func lookAgain() {
+	if endWaits.known.Load() == 0 {
+		return
+	}
 	for _, e := range everyEndWait() {
 		if e.w != nil && e.neededBy(e.needs) {
 			e.w.wakeAs(e.seq, woken)
@@ -260,9 +273,38 @@ func (fb *fiber) waiting() []*fiber {
 // waiting returns the goroutines that wait for c: for itself, for its function, for a group that it is in, for a place of a limiter that it
 // holds.
 func (c *Call) waiting() []*fiber {
+	fbs, several := c.listed()
+	for _, many := range several {
+		if fb := many.waiter.Load(); fb != nil && fb.wait.onMany.Load() == many && fb.wait.standing() && many.needs(c) {
+			fbs = append(fbs, fb)
+		}
+	}
+	return waitedLimiters.waiting(c, fbs)
+}
+
+// needs reports whether the wait is for all of many, or c is the only one that may still end it.
+func (many *manyWait) needs(c *Call) bool {
+	if !many.any {
+		return true
+	}
+	other := false
+	many.each(func(o *Call) bool {
+		other = o != c && !(many.failed && o.raw() == Succeeded)
+		return !other
+	})
+	return !other
+}
+
+// listed returns the goroutines whose waits are in the lists of c and its groups, and the waits for several calls that are.
+func (c *Call) listed() (fbs []*fiber, several []*manyWait) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fbs := fibersOf(&c.waiters, nil)
+	fbs = fibersOf(&c.waiters, nil)
+	for w := range c.waiters.All {
+		if w, ok := w.(waitlist.OneOf); ok {
+			several = append(several, w.Several().(*manyWait))
+		}
+	}
 	if r := c.hasRare(); r != nil {
 		fbs = fibersOf(&r.forReturn, fbs)
 	}
@@ -273,7 +315,7 @@ func (c *Call) waiting() []*fiber {
 			g.mu.Unlock()
 		}
 	}
-	return waitedLimiters.waiting(c, fbs)
+	return fbs, several
 }
 
 // fibersOf appends the goroutines whose waits are in the list.

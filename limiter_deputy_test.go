@@ -218,3 +218,41 @@ func TestS4_AFunctionOfOnDoneDoesNotGiveThePlaceBack(t *testing.T) {
 	gate.open()
 	wantIs(t, waitErr(t, holder), hop.ErrDeadlock)
 }
+
+// Functions of OnDone of calls that a stop cancels may be left to another goroutine than the one that has begun it.
+func TestS4_AFunctionOfOnDoneThatIsCalledElsewhereGivesThePlaceBack(t *testing.T) {
+	limiter := hop.NewLimiter(1)
+	l := hop.NewLoop(nil)
+	child, err := l.Child("child", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acquire := func(ctx context.Context) (int, error) {
+		err := limiter.Acquire(ctx)
+		if err == nil {
+			limiter.Release()
+		}
+		return 0, err
+	}
+	inFirst, gate := make(chan struct{}), newGate(t)
+	hop.After(bg, time.Hour, child, value(1)).OnDone(func() { close(inFirst); gate.pass() }) // keeps the second from its turn
+	holder := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+		limiter.Acquire(ctx)
+		hop.After(ctx, 2*time.Hour, child, value(1)).OnDone(limiter.Release)
+		return acquire(ctx)
+	})
+	untilWaiting(t, holder.Call())
+	goOn := make(chan struct{})
+	task := hop.Go(bg, l, func(ctx context.Context) (int, error) { hop.Recv(ctx, goOn); return acquire(ctx) })
+	untilWaiting(t, task.Call())
+	stop := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, l.Shutdown(ctx) })
+	recv(t, "the first function", inFirst)
+	untilWaiting(t, stop.Call())
+	close(goOn)
+	third := hop.Go(bg, hop.Goroutines, acquire) // looks, with what the others wait for
+	untilWaiting(t, third.Call())
+	gate.open()
+	for _, p := range []*hop.Pending[int]{holder, task, stop, third} {
+		must(t, p)
+	}
+}

@@ -156,11 +156,7 @@ func (c *coro) dispatch() {
 			c.runPosted(it.function())
 		case itemCall:
 			c.begin()
-			if call := it.call(); call.has(flagLabels) {
-				call.run(&c.fiber)
-			} else {
-				call.run(&c.fiber)
-			}
+			it.call().run(&c.fiber)
 		case itemCoro:
 			switch other := it.coro(); {
 			case other.active:

@@ -67,7 +67,9 @@ func several(until inside.Until, each func(yield func(call any) bool)) any {
 func awaitSeveral(ctx context.Context, event, several any) error {
 	e := event.(*Event)
 	return e.unlessSet(waitOn(ctx, goid.CallerPC(), "calls", func(w *wait) bool {
-		w.onMany.Store(several.(*manyWait))
+		many := several.(*manyWait)
+		many.waiter.Store(w.fb)
+		w.onMany.Store(many)
 		return e.list(w)
 	}, e.unlist))
 }

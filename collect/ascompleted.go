@@ -55,8 +55,7 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 	return func(yield func(*hop.Pending[T]) bool) {
 		var at [1]uintptr
 		runtime.Callers(2, at[:])
-		s := &stream[T]{at: at[0]}
-		s.open.prev, s.open.next = &s.open, &s.open
+		s := newStream[T](at[0])
 		defer func() { s.leave(ctx, o.keep) }()
 		if o.max > 0 && ctx.Err() != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -219,6 +220,78 @@ func TestManyThatWaitAreWaitedForInTime(t *testing.T) {
 		})
 		if sum, err := ranges.Wait(context.Background()); sum != n || err != nil {
 			t.Errorf("%d of %d: %v", sum, n, err)
+		}
+	})
+}
+
+// Who is waited for together with others, by a task of a loop, and shuts that loop down, is told that the end would need himself.
+func TestS25_ShutdownByOneOfThoseThatATaskWaitsFor(t *testing.T) {
+	for name, wait := range map[string]func(ctx context.Context, p, other *hop.Pending[int]){
+		"AllDone":       func(ctx context.Context, p, other *hop.Pending[int]) { collect.Wait(ctx, collect.AllDone, p, other) },
+		"AllDone, last": func(ctx context.Context, p, other *hop.Pending[int]) { collect.Wait(ctx, collect.AllDone, other, p) },
+		"AsCompleted": func(ctx context.Context, p, _ *hop.Pending[int]) {
+			for range collect.AsCompleted(ctx, slices.Values([]*hop.Pending[int]{p})) {
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := hop.NewLoop(nil)
+			var other hop.Event
+			stop, stopped := make(chan struct{}), make(chan error, 1)
+			p := hop.Go(context.Background(), hop.Goroutines, func(context.Context) (int, error) {
+				<-stop
+				stopped <- l.Shutdown(context.Background())
+				return 1, nil
+			})
+			q := hop.Go(context.Background(), hop.Goroutines, func(ctx context.Context) (int, error) { return 1, other.Wait(ctx) })
+			task := hop.Go(context.Background(), l, func(ctx context.Context) (int, error) { wait(ctx, p, q); return 1, nil })
+			within(t, func() {
+				for task.Call().State() != hop.Waiting {
+					runtime.Gosched()
+				}
+				close(stop)
+				wantIs(t, <-stopped, hop.ErrDeadlock)
+				other.Set()
+				<-l.Stopped()
+			})
+		})
+	}
+}
+
+// Calls that wait for groups of their own lead on, each through its group: to look at all of them for each that ends would take long.
+func TestManyThatWaitForGroupsAreWaitedForInTime(t *testing.T) {
+	const n = 4000
+	l := newLoop(t)
+	gates := make([]hop.Event, n)
+	calls := make([]*hop.Pending[int], n)
+	for i := range calls {
+		calls[i] = hop.Go(context.Background(), l, func(ctx context.Context) (int, error) {
+			return i, hop.WithGroup(ctx, nil, func(ctx context.Context) error {
+				hop.Go(ctx, l, func(ctx context.Context) (int, error) { return 1, gates[i].Wait(ctx) })
+				return nil
+			})
+		})
+	}
+	within(t, func() {
+		ranges := hop.Go(context.Background(), hop.Goroutines, func(ctx context.Context) (sum int, _ error) {
+			go gates[0].Set()
+			for p := range collect.AsCompleted(ctx, slices.Values(calls)) {
+				i, err := p.Result()
+				if err != nil {
+					return sum, err
+				}
+				if sum++; i+1 < n {
+					gates[i+1].Set()
+				}
+			}
+			return sum, nil
+		})
+		began := time.Now()
+		if sum, err := ranges.Wait(context.Background()); sum != n || err != nil {
+			t.Errorf("%d of %d: %v", sum, n, err)
+		}
+		if d := time.Since(began); d > 5*time.Second && !raceEnabled { // 0.2 s were measured, and 10 s where each looked at all
+			t.Errorf("it took %v", d)
 		}
 	})
 }

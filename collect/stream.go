@@ -38,6 +38,8 @@ type entry[T any] struct {
 	prev, next *entry[T]     // in the order of the source; next also in the list of free ones
 }
 
+func (e *entry[T]) Several() any { return e.s.several }
+
 // Wake is told that the call has ended.
 func (e *entry[T]) Wake() bool {
 	return e.s.push(e)
@@ -60,6 +62,13 @@ type stream[T any] struct {
 
 	several any        // the wait for those that are held, for hop's wait graph, which looks at
 	ring    turn.Short // their ring under this; nothing is called under it
+}
+
+func newStream[T any](at uintptr) *stream[T] {
+	s := &stream[T]{at: at}
+	s.open.prev, s.open.next = &s.open, &s.open
+	s.several = inside.Several(inside.One, s.each)
+	return s
 }
 
 // entry returns an unused entry.
@@ -177,9 +186,6 @@ func (s *stream[T]) sleep(ctx context.Context) error {
 	awake := new(hop.Event) // an Event is set once, so each sleep has its own
 	s.awake = awake
 	s.mu.Unlock()
-	if s.several == nil {
-		s.several = inside.Several(inside.One, s.each)
-	}
 	err := inside.AwaitSeveral(ctx, awake, s.several)
 	if err != nil {
 		s.mu.Lock()

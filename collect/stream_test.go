@@ -12,12 +12,6 @@ import (
 	"github.com/gohop/hop"
 )
 
-func newStream() *stream[int] {
-	s := new(stream[int])
-	s.open.prev, s.open.next = &s.open, &s.open
-	return s
-}
-
 func newPromise() *hop.Promise[int] { return hop.NewPromise[int](context.Background()) }
 
 func wantNext(t *testing.T, s *stream[int], want *hop.Pending[int]) {
@@ -29,7 +23,7 @@ func wantNext(t *testing.T, s *stream[int], want *hop.Pending[int]) {
 
 // What was registered before with OnDone has run when a call is ready, also where one of these functions ends the goroutine.
 func TestACallIsReadyAfterItsOnDoneFunctions(t *testing.T) {
-	s := newStream()
+	s := newStream[int](0)
 	p := newPromise()
 	var ran []string
 	p.Pending().OnDone(func() {
@@ -60,7 +54,7 @@ func TestEntriesAreUsedAgain(t *testing.T) {
 		"ended":      func(_ *stream[int], p *hop.Promise[int]) error { p.Resolve(1); return nil },
 		"waited for": func(s *stream[int], p *hop.Promise[int]) error { go p.Resolve(1); return s.wait(context.Background()) },
 	} {
-		s := newStream()
+		s := newStream[int](0)
 		seen := map[*entry[int]]bool{}
 		for range 1000 {
 			p := newPromise()
@@ -85,7 +79,7 @@ func TestACallIsReadyAfterItsGroupsWereTold(t *testing.T) {
 				p := hop.NewPromise[int](inner)
 				sibling := hop.NewPromise[int](outer) // the outer group, which is told last, cancels it
 				sibling.Pending().OnDone(func() { time.Sleep(time.Second) })
-				s := newStream()
+				s := newStream[int](0)
 				s.add(p.Pending())
 				s.add(newPromise().Pending())
 				rejected := make(chan struct{})
@@ -112,7 +106,7 @@ func TestACallIsReadyAfterItsGroupsWereTold(t *testing.T) {
 
 // Two streams that share calls: each yields each once, whoever has marked it, and whatever comes twice.
 func TestStreamsThatShareCalls(t *testing.T) {
-	a, b, c := newStream(), newStream(), newStream()
+	a, b, c := newStream[int](0), newStream[int](0), newStream[int](0)
 	p, q := newPromise(), newPromise()
 	for range 2 {
 		for _, s := range []*stream[int]{a, b} {
@@ -148,7 +142,7 @@ func TestStreamsThatShareCalls(t *testing.T) {
 
 // A stream that was left has taken back all that it had: marks, and places in lists.
 func TestALeftStreamLeavesNothing(t *testing.T) {
-	a, b := newStream(), newStream()
+	a, b := newStream[int](0), newStream[int](0)
 	p := newPromise()
 	a.add(p.Pending())
 	a.leave(context.Background(), true)

@@ -181,6 +181,8 @@ func (e *ends) wait(ctx context.Context) {
 
 func (*anEnd) Early() {}
 
+func (a *anEnd) Several() any { return a.of.several }
+
 // Wake may be called under the call's lock.
 func (a *anEnd) Wake() bool {
 	e := a.of

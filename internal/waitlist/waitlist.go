@@ -10,6 +10,12 @@ type Early interface {
 	Early()
 }
 
+// A OneOf is told for a goroutine that waits for several things; Several says which wait that is.
+type OneOf interface {
+	Waiter
+	Several() any
+}
+
 // A Node is the place of a Waiter in one list at a time. Its zero value is ready.
 type Node struct {
 	prev, next *Node // nil: it is in no list
