@@ -49,6 +49,7 @@ type stream[T any] struct {
 	at uintptr // where it is ranged over
 
 	n     int                  // how many it holds
+	ring  turn.Short           // for the next, which hop's wait graph looks at; nothing is called under it
 	open  entry[T]             // the ring of all; it is its own first and last
 	held  *set[hop.Pending[T]] // the same, where one might come twice; nil: none might
 	free  *entry[T]
@@ -56,12 +57,13 @@ type stream[T any] struct {
 	batch []*entry[T] // was ready, and is yielded first: batch[next:]
 	next  int
 
+	several any // the wait for those that are held, for hop's wait graph
+
+	_ [64]byte // what the consumer alone writes stands in other lines of memory than
+
 	mu    turn.Short
 	ready []*entry[T] // shared: finished after those
 	awake *hop.Event  // shared: set by the next that is ready; nil unless the consumer sleeps
-
-	several any        // the wait for those that are held, for hop's wait graph, which looks at
-	ring    turn.Short // their ring under this; nothing is called under it
 }
 
 func newStream[T any](at uintptr) *stream[T] {
