@@ -35,6 +35,16 @@ func (c *Call) askToStop(later *tells) {
 	later.cancel([]*Call{c}, ErrStopped)
 }
 
+// endsByStop is askToStop of a call that a place which is being closed has accepted, but not got yet: it ends, and does not begin first. False: the place
+// has ended, or the call does not end by that.
+func (c *Call) endsByStop(ended *Event, later *tells) bool {
+	if ended.IsSet() {
+		return false
+	}
+	c.askToStop(later)
+	return c.done()
+}
+
 // parentEnded is told, or has seen, that the submitter's context is over.
 func (c *Call) parentEnded() {
 	if c.has(flagCancel) {

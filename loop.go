@@ -193,11 +193,17 @@ func (l *Loop) submit(c *Call, later *tells) error {
 	if l.s.send(c.item(), open) {
 		return nil
 	}
-	if maker := l.mayStillSubmit(c); maker != nil && l.s.send(c.item(), told) {
-		if l.s.closing.Load() && !maker.has(flagHook) {
-			c.askToStop(later) // the Close that cancels everything may have passed
+	if maker := l.mayStillSubmit(c); maker != nil {
+		closes := func() bool { return l.s.closing.Load() && !maker.has(flagHook) }
+		if closes() && c.endsByStop(l.ended, later) {
+			return nil
 		}
-		return nil
+		if l.s.send(c.item(), told) {
+			if closes() {
+				c.askToStop(later) // the Close that cancels everything may have passed
+			}
+			return nil
+		}
 	}
 	c.unaccept(later)
 	return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))

@@ -157,6 +157,9 @@ func (p *Pool) submit(c *Call, later *tells) error {
 func (p *Pool) submitAccepted(c *Call, later *tells) error {
 	sent, full := p.sendCall(c, open, later)
 	if !sent && !full && p.mayStillSubmit(c) {
+		if p.closing.Load() && c.endsByStop(p.ended, later) {
+			return nil
+		}
 		sent, full = p.sendCall(c, told, later)
 	}
 	switch {

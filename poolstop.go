@@ -66,6 +66,9 @@ func (p *Pool) beginStop(to stopLevel) {
 		return
 	}
 	p.stop = to
+	if to == hard {
+		p.closing.Store(true)
+	}
 	p.queue.Raise(told)
 	// Maps have no order, but what is told first matters to those who are told: it is always the same.
 	cancel := slices.SortedFunc(maps.Keys(p.delayed), func(a, b *Call) int { return cmp.Compare(p.delayed[a].n, p.delayed[b].n) })
@@ -75,7 +78,6 @@ func (p *Pool) beginStop(to stopLevel) {
 	}
 	var waits []stood // what begins later, perhaps to clean up after the cancel, goes on
 	if to == hard {
-		p.closing.Store(true)
 		calls, _ := p.unread() // first, so that none of them begins because one that runs has ended by its cancel
 		cancel = append(cancel, calls...)
 		for _, w := range slices.SortedFunc(maps.Keys(p.all), func(a, b *worker) int { return cmp.Compare(p.all[a], p.all[b]) }) {

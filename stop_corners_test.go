@@ -281,3 +281,21 @@ func TestS25_TwoClosesWhoseFunctionsCloseTheOther(t *testing.T) {
 		wantIs(t, errors.Join(<-closing, <-closing), hop.ErrDeadlock)
 	}
 }
+
+// What a call of the place still makes once Close has cancelled everything is taken, and ends at once: its function does not run first.
+func TestS25_WhatCloseFindsNoMoreDoesNotBegin(t *testing.T) {
+	for range 200 {
+		pool := hop.NewPool(nil)
+		begun := make(chan struct{})
+		f := hop.Go(bg, pool, func(ctx context.Context) (int, error) {
+			close(begun)
+			<-ctx.Done()
+			_, err := hop.Go(hop.Detach(ctx), pool, mustNotRun(t)).Result()
+			wantIs(t, err, hop.ErrStopped)
+			return 0, err
+		})
+		recv(t, "the start", begun)
+		within(t, patience, "Close", func() { pool.Close() })
+		wantIs(t, f.Call().Err(), hop.ErrStopped)
+	}
+}

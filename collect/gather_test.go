@@ -54,7 +54,8 @@ func TestGatherReturnsTheFirstErrorItselfAndCancelsTheOthers(t *testing.T) {
 			everywhere(t, func(t *testing.T, ctx context.Context) {
 				var causes atomic.Int32
 				var ready sync.WaitGroup
-				ready.Add(3)
+				ready.Add(2)
+				second := make(chan *hop.Call, 1)
 				waits := func(ctx context.Context) (int, error) {
 					ready.Done()
 					err := new(hop.Event).Wait(ctx)
@@ -64,11 +65,12 @@ func TestGatherReturnsTheFirstErrorItselfAndCancelsTheOthers(t *testing.T) {
 					return 0, err
 				}
 				got, err := collect.Gather(ctx, on, waits,
-					func(context.Context) (int, error) { defer ready.Done(); return 7, nil },
+					func(ctx context.Context) (int, error) { second <- hop.CurrentCall(ctx); return 7, nil },
 					waits,
 					func(context.Context) (int, error) {
 						if name == "goroutines" {
-							ready.Wait() // elsewhere the one before it waits by now
+							ready.Wait() // elsewhere the others wait or have ended by now
+							<-(<-second).Done()
 						}
 						return 0, errWhy
 					})
