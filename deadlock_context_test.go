@@ -4,6 +4,7 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -89,12 +90,14 @@ func TestS4_CancelWaitOfACallThatWaitsForTheCallerWithAContextOfItsOwn(t *testin
 func TestS4_ACancelledCallThatWaitsWithAContextThatGoesOn(t *testing.T) {
 	var x *hop.Pending[int]
 	start := make(chan struct{})
+	var refused error // whose wait is refused, is who looks last
 	a := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
 		hop.CurrentCall(ctx).Cancel(nil)
 		c, end := context.WithTimeout(hop.Detach(ctx), time.Hour)
 		defer end()
 		<-start
-		return x.Wait(c)
+		_, refused = x.Wait(c)
+		return 0, nil
 	})
 	x = hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
 		<-start
@@ -102,6 +105,9 @@ func TestS4_ACancelledCallThatWaitsWithAContextThatGoesOn(t *testing.T) {
 		return a.Wait(ctx)
 	})
 	close(start)
-	wantIs(t, waitErr(t, x), hop.ErrDeadlock)
+	err := waitErr(t, x)
 	waitErr(t, a)
+	if !errors.Is(err, hop.ErrDeadlock) && !errors.Is(refused, hop.ErrDeadlock) {
+		t.Errorf("x: %v, a: %v; want one of them refused", err, refused)
+	}
 }

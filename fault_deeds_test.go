@@ -180,9 +180,8 @@ func (l *load) groups(r *rand.Rand) {
 			l.t.Errorf("not waited for by its group: %v", p)
 		}
 	}
-	if n := len(tracker.Calls()); n > 0 {
-		l.t.Errorf("%d calls of a group that is over are tracked", n)
-	}
+	// The function of an abandoned member may run on, and make calls; each is cancelled at once.
+	eventually(l.t, "no call of a group that is over is tracked", func() bool { return len(tracker.Calls()) == 0 })
 }
 
 func (l *load) queues(r *rand.Rand) {

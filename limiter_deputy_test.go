@@ -208,10 +208,11 @@ func TestS4_AFunctionOfOnDoneGivesThePlaceBack(t *testing.T) {
 // When it has returned, and has not, it is one.
 func TestS4_AFunctionOfOnDoneDoesNotGiveThePlaceBack(t *testing.T) {
 	limiter := hop.NewLimiter(1)
-	gate := newGate(t)
+	gate, noted := newGate(t), newGate(t)
 	holder := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
 		limiter.Acquire(ctx)
-		hop.Go(ctx, hop.Goroutines, value(1)).OnDone(gate.pass)
+		hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { noted.pass(); return 1, nil }).OnDone(gate.pass)
+		noted.open()
 		return 0, limiter.Acquire(ctx)
 	})
 	untilWaiting(t, holder.Call())
