@@ -316,7 +316,7 @@ func TestS25_CloseEndsWhatIsQueued(t *testing.T) {
 		in, enter := started()
 		busy, release := started()
 		defer release()
-		blocker := hop.Go(bg, s, func(context.Context) (int, error) { enter(); <-busy; return 1, nil })
+		blocker := hop.Go(bg, s, func(ctx context.Context) (int, error) { enter(); <-busy; <-ctx.Done(); return 1, nil })
 		recv(t, "the running call", in)
 		queued := hop.Go(bg, s, func(context.Context) (int, error) { t.Error("a queued call ran after Close"); return 0, nil })
 		closed := make(chan error, 1)
