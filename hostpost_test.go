@@ -211,7 +211,8 @@ var postings = []struct {
 		}
 	}},
 	{"the end of a Sleep", func(p *posting) {
-		p.fire = p.occupy(func(ctx context.Context) error { return hop.Sleep(ctx, time.Millisecond) })
+		// Not so short that it is over before the tick is, which has no need of Post then.
+		p.fire = p.occupy(func(ctx context.Context) error { return hop.Sleep(ctx, 100*time.Millisecond) })
 		p.look = func() { hop.After(bg, time.Hour, p.guest, value(1)).Cancel(nil) }
 	}},
 	{"a call of After that is due", func(p *posting) {
