@@ -15,7 +15,8 @@ import (
 // A State is where a call is in its life.
 type State uint8
 
-// The states of a call. Waiting is Running, seen while the function is in one of this package's waits.
+// The states of a call. Waiting is Running, seen while the function is in one of this package's waits: who sees it, and then waits for the same place,
+// stands behind the call.
 const (
 	Created   State = iota // made, on no portal yet
 	Queued                 // accepted by a portal

@@ -47,7 +47,7 @@ func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 	if hostsInCalls.Load() && c.needsHost(fb) {
 		return c.hostWaits()
 	}
-	w := begin(fb, ctx, pc)
+	w := prepare(fb, ctx, pc)
 	w.limitTo(ctx)
 	w.onCall.Store(c)
 	if !c.list(w) {
@@ -80,7 +80,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	if foreignHosts.Load() && c.needsHost(fb) {
 		return c.hostWaits()
 	}
-	w := begin(fb, ctx, pc)
+	w := prepare(fb, ctx, pc)
 	if fb != nil {
 		w.limitTo(ctx)
 		w.onCall.Store(c)
@@ -91,6 +91,7 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		w.abort()
 		return nil
 	}
+	w.arm()
 	c.waiters.Add(&w.node, w)
 	w.hopeFor(portalAt(c.portal))
 	if pump {
@@ -154,6 +155,7 @@ func (c *Call) list(w *wait) bool {
 	if !bug.ListsBlind && c.done() {
 		return false
 	}
+	w.arm()
 	c.waiters.Add(&w.node, w)
 	return true
 }
@@ -282,6 +284,7 @@ func (c *Call) cancelWait(ctx context.Context, cause error, pc uintptr) error {
 			return false
 		}
 		w.onCall.Store(c)
+		w.arm()
 		x.forReturn.Add(&w.node, w)
 		return true
 	}, func(w *wait) {

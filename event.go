@@ -63,7 +63,7 @@ func (e *Event) Wait(ctx context.Context) error {
 	if err := fb.mayWait(ctx); err != nil {
 		return e.unlessSet(err)
 	}
-	w := begin(fb, ctx, pc)
+	w := prepare(fb, ctx, pc)
 	if !e.list(w) {
 		w.abort()
 		return nil
@@ -101,6 +101,9 @@ func (e *Event) add(w *wait, blind bool) bool {
 	defer e.mu.Unlock()
 	if !blind && e.set.Load() {
 		return false
+	}
+	if !w.armed {
+		w.arm()
 	}
 	e.waiters.Add(&w.node, w)
 	return true

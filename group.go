@@ -166,6 +166,7 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 				if g.set.n == 0 {
 					return false
 				}
+				w.arm()
 				g.waiters.Add(&w.node, w)
 				return true
 			}, func(w *wait) {

@@ -67,6 +67,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 func sleepOn(ctx context.Context, pc uintptr, d time.Duration) error {
 	return waitOn(ctx, pc, "a sleep", func(w *wait) bool {
 		w.alarm = time.NewTimer(d)
+		w.arm()
 		return true
 	}, func(w *wait) { w.alarm.Stop() })
 }
@@ -133,6 +134,7 @@ func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {
 	received, started := false, false
 	err = waitOn(ctx, pc, "a receive", func(w *wait) bool {
 		started = true
+		w.arm()
 		seq := w.seq()
 		go func() {
 			select {

@@ -125,6 +125,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 			l.wanting = make(map[*wait]*Call)
 		}
 		l.wanting[w] = c
+		w.arm()
 		l.waiters.Add(&w.node, w)
 		waitedLimiters.mind(l)
 		return true

@@ -164,6 +164,7 @@ func (ls *localValues) await(ctx context.Context, pc uintptr, v *localEntry) err
 			return false
 		}
 		w.onMany.Store(&v.many)
+		w.arm()
 		v.waiters.Add(&w.node, w)
 		return true
 	}, func(w *wait) {

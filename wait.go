@@ -53,6 +53,7 @@ type wait struct {
 	alarm *time.Timer   // what wakes a goroutine that sleeps
 
 	node   waitlist.Node // its place in the list that it is in, guarded by the lock of what is waited for
+	armed  bool          // it can be woken, or has been; its own goroutine's
 	yields bool          // the answer may come before it has to block, if others may run once;
 	hope   *hope         // whether it has come so lately; nil: it may not
 	pump   *Call         // run what is sent to the Origin of this call, which Do waits for; under that call's mu
@@ -146,8 +147,16 @@ func (w *wait) poke() {
 var waits = sync.Pool{New: func() any { return new(wait) }}
 
 // begin starts a wait on the calling goroutine, which is fb, or none that hop knows. From here on it can be woken.
-// Every begin is followed by finish.
+// Every begin is followed by finish, or abort.
 func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
+	w := prepare(fb, ctx, pc)
+	w.arm()
+	return w
+}
+
+// prepare is begin up to where the wait can be woken: that comes with arm. Who puts the wait into a line arms it under the lock of that line. So
+// who has seen that a call waits comes after it there.
+func prepare(fb *fiber, ctx context.Context, pc uintptr) *wait {
 	switch ctx.(type) {
 	case *callContext, *groupContext:
 	default:
@@ -169,8 +178,13 @@ func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
 			w.bound.Store(nil)
 		}
 	}
-	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))
+	w.armed = false
 	return w
+}
+
+func (w *wait) arm() {
+	w.armed = true
+	w.state.Store((w.seq()+1)<<phaseBits | uint64(armed))
 }
 
 // finish ends what begin has started: nobody has the wait in a list any more. The word keeps what ended the wait, which is as good as idle.
@@ -200,7 +214,7 @@ func (w *wait) finish() {
 // abort is finish for a wait that did not come to block. If it was woken all the same, a task's resumption is on
 // its way and must be received.
 func (w *wait) abort() {
-	for {
+	for w.armed {
 		turn.Race(w)
 		old := w.state.Load()
 		switch phase(old & phaseMask) {
@@ -213,11 +227,11 @@ func (w *wait) abort() {
 				w.co.s.suspend(w.co)
 			}
 		}
-		w.finish()
-		if w.co != nil {
-			w.co.wentOn()
-		}
-		return
+		break
+	}
+	w.finish()
+	if w.co != nil {
+		w.co.wentOn()
 	}
 }
 
@@ -376,7 +390,7 @@ func (w *wait) blockGoroutine(ctx context.Context) {
 	}
 }
 
-// waitOn waits on the calling goroutine for anything that can list a wait: add registers it and says false if there is
+// waitOn waits on the calling goroutine for anything that can list a wait: add registers it, armed, and says false if there is
 // nothing to wait for; remove takes it back when the wait ended otherwise.
 func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, remove func(*wait)) error {
 	if ctx == nil {
@@ -389,7 +403,7 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 	if err := fb.mayWait(ctx); err != nil {
 		return err
 	}
-	w := begin(fb, ctx, pc)
+	w := prepare(fb, ctx, pc)
 	if !add(w) {
 		w.abort()
 		return nil

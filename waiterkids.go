@@ -77,7 +77,7 @@ func (w *Waiter) awaitKid(ctx context.Context, pc uintptr, k *Call) phase {
 			return woken // it is finished later
 		}
 		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true, of: ofWaiter})
-		wt := begin(fb, ctx, pc)
+		wt := prepare(fb, ctx, pc)
 		wt.limitTo(ctx)
 		if !k.list(wt) {
 			wt.abort()
