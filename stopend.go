@@ -36,11 +36,15 @@ func (l *Loop) stopBelow(below []*Loop, to stopLevel, left *tells) {
 	defer l.enterStop()()
 	// Deferred, since functions of users run in the stops, and may end the goroutine.
 	defer func() {
+		if l.o.Host == nil {
+			l.end() // before the loop may end: who drives it leaves then, and it has ended
+		} else {
+			defer l.end() // the host is used below
+		}
 		l.mu.Lock()
 		l.below = true
 		l.mu.Unlock()
 		l.s.send(posted(func() {}), internal)
-		l.end()
 	}()
 	defer each.Do(below, func(b *Loop) {
 		if b.o.Manual {

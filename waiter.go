@@ -74,6 +74,13 @@ func (w *Waiter) Submit(c *Call) error {
 		return err
 	}
 	w.mu.Lock()
+	if above := w.call; above != nil && !w.closed && above.has(flagCancel) {
+		w.mu.Unlock()
+		if c.cancel(causeOf((*callContext)(above)), 0); c.done() { // it is not to begin before it is asked to end
+			return nil
+		}
+		w.mu.Lock()
+	}
 	if w.closed || !w.pushLocked(c) {
 		w.mu.Unlock()
 		c.unaccept(nil)

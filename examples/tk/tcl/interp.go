@@ -44,11 +44,7 @@ func New(display string) (*Interp, error) {
 		return nil, err
 	}
 	lib.findExecutable(os.Args[0])
-	in := &Interp{lib: lib, interp: lib.createInterp(), thread: lib.getCurrentThread()}
-	interps.Lock()
-	in.number = uintptr(len(interps.list))
-	interps.list = append(interps.list, in)
-	interps.Unlock()
+	in := newInterp(lib)
 	if lib.init(in.interp) != ok {
 		err := in.result()
 		lib.deleteInterp(in.interp)
@@ -63,6 +59,16 @@ func New(display string) (*Interp, error) {
 		return nil, fmt.Errorf("tcl: Tk cannot open a window: %w; it needs a display: set DISPLAY, or try \"xvfb-run -a\" (Debian: apt-get install xvfb xauth)", err)
 	}
 	return in, nil
+}
+
+// newInterp makes an interpreter without commands.
+func newInterp(lib *library) *Interp {
+	in := &Interp{lib: lib, interp: lib.createInterp(), thread: lib.getCurrentThread()}
+	interps.Lock()
+	defer interps.Unlock()
+	in.number = uintptr(len(interps.list))
+	interps.list = append(interps.list, in)
+	return in
 }
 
 // Close destroys the main window and deletes the interpreter. The event loop must not be running.

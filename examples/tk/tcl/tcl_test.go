@@ -308,7 +308,7 @@ func TestHostThatStops(t *testing.T) {
 	ran := make(chan error)
 	go func() { // a thread with an event loop of its own, without windows
 		runtime.LockOSThread()
-		in := &Interp{lib: tk.lib, interp: tk.lib.createInterp(), thread: tk.lib.getCurrentThread()}
+		in := newInterp(tk.lib)
 		made <- in
 		ran <- in.Run()
 	}()
