@@ -170,6 +170,23 @@ func (h *hook) undo() {
 		h.stop()
 	}
 	h.kid.drop()
+	if h.kid.apart {
+		h.kid.call.leaveHub()
+	}
+}
+
+// leaveHub is told that the call, which has ended, is not in its hub any more. On the loop itself there is nothing to do: that drops a hub before it
+// sleeps. But it may be asleep.
+//
+//go:noinline
+func (c *Call) leaveHub() {
+	s := c.loopOf()
+	if s == nil {
+		return
+	}
+	if fb := self(); fb == nil || fb.s != s {
+		s.dropHub()
+	}
 }
 
 // Calls on one loop are often made with one context. They share its notice: a hub is a call that nobody sees, made under that
@@ -227,7 +244,12 @@ func (s *sched) dropHub() {
 		return
 	}
 	h.mu.Lock()
-	if x := h.x.Load(); x == nil || !x.kids.empty() || h.done() {
+	if h.done() { // its context has ended
+		h.mu.Unlock()
+		s.hub.CompareAndSwap(h, nil)
+		return
+	}
+	if x := h.x.Load(); x == nil || !x.kids.empty() {
 		h.mu.Unlock()
 		return
 	}

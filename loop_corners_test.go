@@ -293,6 +293,43 @@ func TestAnIdleLoopKeepsNoContext(t *testing.T) {
 	}
 }
 
+func TestAnIdleLoopKeepsNoContextThatHasEnded(t *testing.T) {
+	for name, end := range map[string]func(l *hop.Loop, ctx context.Context, cancel func()){
+		"the context ends before the call": func(l *hop.Loop, ctx context.Context, cancel func()) {
+			p := hop.Go(ctx, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+			untilWaiting(t, p.Call())
+			cancel()
+			waitErr(t, p)
+		},
+		"a delayed call is cancelled": func(l *hop.Loop, ctx context.Context, cancel func()) {
+			p := hop.After(ctx, time.Hour, l, value(1))
+			p.Done()
+			p.Cancel(nil)
+			waitErr(t, p)
+		},
+		"the context of a delayed call ends": func(l *hop.Loop, ctx context.Context, cancel func()) {
+			p := hop.After(ctx, time.Hour, l, value(1))
+			done := p.Done()
+			cancel()
+			recv(t, "the end of the call", done)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, l := range map[string]*hop.Loop{"loop": newLoop(t, nil), "guest": newLoop(t, &hop.LoopOptions{Host: newLoop(t, nil)})} {
+				var freed atomic.Bool
+				func() {
+					big := new([1 << 20]byte)
+					runtime.AddCleanup(big, func(int) { freed.Store(true) }, 0)
+					ctx, cancel := context.WithCancel(context.WithValue(bg, userKey{}, big))
+					defer cancel()
+					end(l, ctx, cancel)
+				}()
+				eventually(t, "an idle "+kind+" lets go of the context", func() bool { runtime.GC(); return freed.Load() })
+			}
+		})
+	}
+}
+
 func TestS25_ShutdownCountsWhatIsBelow(t *testing.T) {
 	parent := newLoop(t, nil)
 	below := childOf(t, parent, "below", nil)
