@@ -219,7 +219,7 @@ func (s *sched) nextPosted() func() {
 	return it.function()
 }
 
-// How long the driver looks for more before it sleeps. A locked thread spins: see wait.go; when that has been in vain several
+// How long the driver looks for more before it sleeps. A locked thread spins: see spin.go; when that has been in vain several
 // times in a row it stops, but for a try from time to time, until one is of use again. Another goroutine lets others
 // run a few times instead: it is they who send.
 const (
