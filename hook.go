@@ -27,6 +27,7 @@ func (c *Call) unwatched() bool {
 // A hook is a call's registration with its parent context.
 type hook struct {
 	kid  kid
+	s    *sched      // the loop whose hub tells; nil: another does
 	stop func() bool // takes a registration with package context back; nil: there is none
 }
 
@@ -140,8 +141,8 @@ func (c *Call) hookTo(parent context.Context, h *hook) {
 	var at *Call // in whose list it is to be
 	if up, ok := parent.(*callContext); ok {
 		at = (*Call)(up)
-	} else if at = c.hub(parent); at != nil {
-		h.kid.apart = true
+	} else if s := c.loopOf(); s != nil {
+		at, h.s, h.kid.apart = s.hubFor(parent), s, true
 	} else {
 		c.hookToContext(parent, h)
 		return
@@ -170,20 +171,16 @@ func (h *hook) undo() {
 		h.stop()
 	}
 	h.kid.drop()
-	if h.kid.apart {
-		h.kid.call.leaveHub()
+	if h.s != nil {
+		h.s.leaveHub()
 	}
 }
 
-// leaveHub is told that the call, which has ended, is not in its hub any more. On the loop itself there is nothing to do: that drops a hub before it
-// sleeps. But it may be asleep.
+// leaveHub is told that a call, which has ended, is not in the loop's hub any more. On the loop itself there is nothing to do: that drops a hub before
+// it sleeps. But it may be asleep.
 //
 //go:noinline
-func (c *Call) leaveHub() {
-	s := c.loopOf()
-	if s == nil {
-		return
-	}
+func (s *sched) leaveHub() {
 	if fb := self(); fb == nil || fb.s != s {
 		s.dropHub()
 	}
@@ -192,12 +189,8 @@ func (c *Call) leaveHub() {
 // Calls on one loop are often made with one context. They share its notice: a hub is a call that nobody sees, made under that
 // context, and they are its kids. A loop keeps the latest hub while it is busy.
 
-// hub returns who tells c of the end of parent, which is no call; nil: nobody, c is to see to it itself.
-func (c *Call) hub(parent context.Context) *Call {
-	s := c.loopOf()
-	if s == nil {
-		return nil
-	}
+// hubFor returns the hub that tells the loop's calls of the end of parent, which is no call.
+func (s *sched) hubFor(parent context.Context) *Call {
 	if h := s.hubUnder(parent); h != nil {
 		return h
 	}

@@ -2,7 +2,7 @@
 // order in which it was added.
 //
 // Most timers are taken back before they are due: a wait that has a limit, a sleep that is cancelled. So to take one back is cheap: its
-// slot stays, empty, until somebody asks what is next and it is at the top, or until half of the slots are empty.
+// slot stays, empty, until somebody asks what is next or due and it is at the top, or until half of the slots are empty.
 package timerheap
 
 import (
@@ -97,8 +97,11 @@ func (h *Heap) Soonest() (when time.Duration, t *Timer) {
 	return s.when, s.t
 }
 
-// Due takes the next timer out if it is due at now, and returns it.
+// Due takes the next timer out if it is due at now, and returns it. While even an empty slot at the top is not, it moves nothing.
 func (h *Heap) Due(now time.Duration) *Timer {
+	if h.n == 0 || h.chunks[0][0].when > now {
+		return nil
+	}
 	when, t := h.Soonest()
 	if t == nil || when > now {
 		return nil
