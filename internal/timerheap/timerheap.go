@@ -58,7 +58,7 @@ func (h *Heap) at(i int) *slot { return &h.chunks[uint(i)/chunkLen][uint(i)%chun
 func (h *Heap) Len() int { return h.n - h.empty }
 
 // Add puts t in, to be due at when, as the order-th of all. t must not be in a heap. It reports whether t is sooner than all that were in since
-// Soonest or Due was asked: then who waits for the soonest has to wait for t.
+// Soonest was asked: then who waits for the soonest has to wait for t.
 func (h *Heap) Add(t *Timer, when time.Duration, order uint32) bool {
 	t.order = order
 	if h.n == len(h.chunks)*chunkLen {
