@@ -200,6 +200,21 @@ func (c *Call) advance(from, to State) bool {
 	}
 }
 
+// begin changes the state of a call that has not begun to Running; false: it has, or has ended. It may be queued meanwhile, by a portal's Submit
+// that has let it run already.
+func (c *Call) begin() bool {
+	for {
+		turn.Race(c)
+		old := c.st.Load()
+		if State(old&stateMask) > Queued {
+			return false
+		}
+		if c.st.CompareAndSwap(old, old&^stateMask|uint32(Running)) {
+			return true
+		}
+	}
+}
+
 // done reports whether the call has ended: when it has, value and err are there to read.
 func (c *Call) done() bool { return c.raw().Done() }
 

@@ -121,7 +121,7 @@ func (c *Call) start(fb *fiber) bool {
 // startLocked is start for a call that has a limit of its own, or may be ending.
 func (c *Call) startLocked(fb *fiber) bool {
 	c.mu.Lock()
-	if c.has(flagPromise|flagEnding) || !c.advance(Queued, Running) && !c.advance(Created, Running) {
+	if c.has(flagPromise|flagEnding) || !c.begin() {
 		c.mu.Unlock()
 		return false
 	}
