@@ -223,6 +223,7 @@ func (c *Call) settled() bool { return c.settledFor(nil) }
 
 // settledFor is settled, but leaves functions of users to later, if that is not nil.
 func (c *Call) settledFor(later *tells) bool {
+	turn.Race(c)
 	if c.done() {
 		return true
 	}

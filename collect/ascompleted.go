@@ -65,7 +65,14 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 		// waits would not be those of the task or the worker that ranges.
 		for p := range calls {
 			s.add(p)
-			if o.max > 0 && (!s.flow(ctx, o.max-1, yield) || ctx.Err() != nil) {
+			if o.max == 0 {
+				continue
+			}
+			if !s.flow(ctx, o.max-1, yield) {
+				return
+			}
+			if ctx.Err() != nil {
+				s.give(yield) // what has finished since flow has looked
 				return
 			}
 		}
@@ -77,10 +84,8 @@ func AsCompleted[T any](ctx context.Context, calls iter.Seq[*hop.Pending[T]], op
 // to end: the consumer has left, or waiting is over.
 func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[T]) bool) bool {
 	for over := false; ; {
-		for p := s.take(); p != nil; p = s.take() {
-			if !yield(p) {
-				return false
-			}
+		if !s.give(yield) {
+			return false
 		}
 		if over || s.n <= rest {
 			return !over
@@ -88,6 +93,16 @@ func (s *stream[T]) flow(ctx context.Context, rest int, yield func(*hop.Pending[
 		// What finished just as the wait ended is yielded in the round after it.
 		over = s.wait(ctx) != nil
 	}
+}
+
+// give yields what has finished; false: the consumer has left.
+func (s *stream[T]) give(yield func(*hop.Pending[T]) bool) bool {
+	for p := s.take(); p != nil; p = s.take() {
+		if !yield(p) {
+			return false
+		}
+	}
+	return true
 }
 
 // wait returns nil when a call has finished since take returned nil, and the reason why it will not wait otherwise.

@@ -500,3 +500,41 @@ func TestS35_TheStopOfTheLoopEndsABoundedIterator(t *testing.T) {
 		t.Errorf("the source was asked %d times", asked)
 	}
 }
+
+// A lastLook is a context whose end is seen by the first look after arm, just after then has run.
+type lastLook struct {
+	context.Context
+	then func()
+}
+
+func (c *lastLook) Err() error {
+	if then := c.then; then != nil {
+		then()
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestWhatHasFinishedBeforeTheContextEndedIsYielded(t *testing.T) {
+	for _, max := range []int{0, 2} {
+		promise := hop.NewPromise[int](context.Background())
+		ctx := &lastLook{Context: context.Background()}
+		var opts []collect.Option
+		if max > 0 {
+			opts = append(opts, collect.MaxConcurrent(max))
+		}
+		got := 0
+		for p := range collect.AsCompleted(ctx, func(yield func(*hop.Pending[int]) bool) {
+			ctx.then = func() { promise.Resolve(1) }
+			yield(promise.Pending())
+		}, opts...) {
+			v, err := p.Result()
+			if got++; v != 1 || err != nil {
+				t.Errorf("MaxConcurrent(%d): %d, %v", max, v, err)
+			}
+		}
+		if got != 1 {
+			t.Errorf("MaxConcurrent(%d): %d yielded", max, got)
+		}
+	}
+}

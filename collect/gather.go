@@ -72,10 +72,11 @@ func Gather[T any](ctx context.Context, on hop.Portal, fs ...func(context.Contex
 
 	values := make([]T, len(fs))
 	for i, p := range calls {
+		over := ended(p.Call()) // before its result is asked for: it may end between the two
 		switch v, err := p.Result(); {
 		case err == nil:
 			values[i] = v
-		case ended(p.Call()):
+		case over:
 			fail(err) // the function of OnDone that says so may come later than the group is told
 		default:
 			fail(werr) // could not be waited for

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"runtime/pprof"
 	"strings"
@@ -567,4 +568,57 @@ func TestTheFunctionsContextOnALoopThatShutsDown(t *testing.T) {
 		}
 		<-l.Stopped()
 	})
+}
+
+// TestS25_ATurnEndsWhileThePortalShutsDown: its function ends the goroutine, or its call is cancelled; the portal still finishes what it has accepted.
+func TestS25_ATurnEndsWhileThePortalShutsDown(t *testing.T) {
+	type place interface {
+		hop.Portal
+		Shutdown(context.Context) error
+	}
+	for name, make := range map[string]func() place{
+		"loop": func() place { return hop.NewLoop(nil) },
+		"pool": func() place { return hop.NewPool(&hop.PoolOptions{Size: 1}) },
+	} {
+		for how, cut := range map[string]func(context.Context){
+			"Goexit": func(context.Context) { runtime.Goexit() },
+			"cancel": func(ctx context.Context) { hop.CurrentCall(ctx).Cancel(nil) },
+		} {
+			for _, batch := range []int{0, 1} {
+				t.Run(fmt.Sprintf("%s, %s, %d", name, how, batch), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						on := make()
+						var r record
+						var gate hop.Event
+						first := true
+						f := func(ctx context.Context, vs ...int) error {
+							gate.Wait(ctx)
+							for _, v := range vs {
+								r.handle(v)
+							}
+							if first {
+								first = false
+								cut(ctx)
+							}
+							return nil
+						}
+						o := r.options(queue.Options{BatchSize: batch})
+						q := queue.New(on, func(ctx context.Context, v int) error { return f(ctx, v) }, o)
+						if batch > 0 {
+							q = queue.NewBatch(on, func(ctx context.Context, vs []int) error { return f(ctx, vs...) }, o)
+						}
+						put(t, q, ints(0, 3)...)
+						synctest.Wait()
+						go on.Shutdown(context.Background())
+						synctest.Wait()
+						gate.Set()
+						if err := on.Shutdown(context.Background()); err != nil {
+							t.Error(err)
+						}
+						r.want(t, ints(0, 3), nil)
+					})
+				})
+			}
+		}
+	}
 }

@@ -76,7 +76,7 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 	q.active = t
 	q.notify()
 	q.unlock()
-	defer t.end()
+	defer t.end(ctx)
 
 	handling := false
 	defer func() {
@@ -116,8 +116,8 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 	return
 }
 
-// end is when t does no more.
-func (t *turn[T]) end() {
+// end is when t does no more. Its call, of ctx, is not over yet: a portal that shuts down takes the next turn from that.
+func (t *turn[T]) end(ctx context.Context) {
 	q := t.q
 	q.mu.Lock()
 	t.over = true
@@ -127,7 +127,7 @@ func (t *turn[T]) end() {
 	q.notify()
 	do := q.check()
 	q.unlock()
-	do.run(q.ctx)
+	do.run(ctx)
 }
 
 // ready tells whether a value or a batch may be handled now. It needs mu.
