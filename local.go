@@ -29,8 +29,9 @@ func NewLocal[T any](open func(context.Context) (T, error), close func(T) error)
 
 // Get returns the value of the loop or worker that the calling goroutine is on, opened if there is none yet. Tasks of one
 // loop that ask while it is being opened wait for that. A failed open is not remembered: its error goes to who asked, and the next
-// Get tries again. On a goroutine that is on neither, the error is ErrMismatch; otherwise errors are open's, and those
-// of a wait: a [DeadlockError] when the value is asked for by what its opening waits for, or by open itself.
+// Get tries again. What is sent to the [Origin] of a call, or to a [Waiter], is on the worker whose goroutine runs it. On a goroutine
+// that is on neither, the error is ErrMismatch; otherwise errors are open's, and those of a wait: a [DeadlockError] when the value is
+// asked for by what its opening waits for, or by open itself.
 //
 //go:noinline
 func (l *Local[T]) Get(ctx context.Context) (T, error) {
@@ -112,6 +113,8 @@ func (fb *fiber) locals() *localValues {
 		return nil
 	case fb.s != nil && fb.s.loop != nil:
 		return &fb.s.loop.locals
+	case fb.s != nil:
+		return fb.s.waiter.server().locals() // it runs on that goroutine, which may be a worker's
 	case fb.w != nil:
 		return &fb.w.locals
 	}

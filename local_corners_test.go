@@ -133,3 +133,59 @@ func TestS39_TheCloseOfALocalMayCallInline(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestS39_WhatAWorkerServesHasItsLocals: what is sent to a worker that waits in Do, or with a Waiter, runs on its goroutine, and so has its values.
+func TestS39_WhatAWorkerServesHasItsLocals(t *testing.T) {
+	for name, serve := range map[string]func(ctx context.Context, f func(context.Context) (int, error)) (int, error){
+		"Do": func(ctx context.Context, f func(context.Context) (int, error)) (int, error) {
+			return hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return hop.Do(ctx, hop.Origin(ctx), f) })
+		},
+		"Do in what it serves": func(ctx context.Context, f func(context.Context) (int, error)) (int, error) {
+			back := func(ctx context.Context) (int, error) { return hop.Do(ctx, hop.Origin(ctx), f) }
+			return hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+				return hop.Do(ctx, hop.Origin(ctx), func(ctx context.Context) (int, error) { return hop.Do(ctx, hop.Goroutines, back) })
+			})
+		},
+		"Waiter": func(ctx context.Context, f func(context.Context) (int, error)) (int, error) {
+			w := hop.NewWaiter()
+			p := hop.Go(ctx, w, f)
+			if err := w.Wait(ctx, p.Call()); err != nil {
+				return 0, err
+			}
+			return p.Result()
+		},
+		"Waiter of a call that is done": func(ctx context.Context, f func(context.Context) (int, error)) (int, error) {
+			w, done := hop.NewWaiter(), hop.NewPromise[int](ctx)
+			p := hop.Go(ctx, w, f)
+			done.Resolve(1)
+			if err := w.Wait(ctx, done.Pending().Call()); err != nil {
+				return 0, err
+			}
+			return p.Result()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pool := newPool(t, &hop.PoolOptions{Size: 1, Threads: true})
+			opened := 0
+			local := hop.NewLocal(func(context.Context) (int, error) { opened++; return opened, nil }, nil)
+			for range 2 {
+				got := must(t, hop.Go(bg, pool, func(ctx context.Context) (int, error) { return serve(ctx, local.Get) }))
+				own := must(t, hop.Go(bg, pool, local.Get))
+				if got != 1 || own != 1 || opened != 1 {
+					t.Errorf("%d there, %d on the worker itself, opened %d times", got, own, opened)
+				}
+			}
+			elsewhere := hop.Go(bg, hop.Goroutines, func(ctx context.Context) (int, error) { return serve(ctx, local.Get) })
+			wantIs(t, waitErr(t, elsewhere), hop.ErrMismatch)
+		})
+	}
+}
+
+func TestS4_TheOpenOfAWorkerWaitsForWhatItServes(t *testing.T) {
+	pool := newPool(t, nil)
+	var local *hop.Local[int]
+	local = hop.NewLocal(func(ctx context.Context) (int, error) {
+		return hop.Do(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return hop.Do(ctx, hop.Origin(ctx), local.Get) })
+	}, nil)
+	wantIs(t, waitErr(t, hop.Go(bg, pool, local.Get)), hop.ErrDeadlock)
+}

@@ -27,7 +27,7 @@ type Waiter struct {
 	mu      turn.Short // taken after a call's
 	call    *Call      // what it waits for
 	w       *wait      // the wait of the goroutine that blocks
-	fb      *fiber     // that goroutine, if hop knows it
+	fb      *fiber     // that goroutine, or the last that waited, if hop knows it
 	wanted  bool       // there is something to run and nobody blocks
 	waiting bool       // Wait is on
 	closed  bool
@@ -293,7 +293,7 @@ func (w *Waiter) enter(c *Call, fb *fiber) error {
 	}
 	w.call, w.waiting = c, true
 	if fb == nil || fb.s == nil {
-		w.via = nil
+		w.via, w.fb = nil, fb
 		return nil
 	}
 	w.via = fb.s
