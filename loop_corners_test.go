@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -491,4 +492,57 @@ func TestS25_ShutdownOfAManualLoopReturnsWithItsContext(t *testing.T) {
 		done <- l.Shutdown(ctx)
 	}()
 	wantIs(t, recv(t, "Shutdown", done), context.Canceled)
+}
+
+// A counted context counts the functions that wait for its end.
+type counted struct {
+	context.Context
+	done chan struct{}
+	n    atomic.Int64
+}
+
+func (c *counted) Done() <-chan struct{} { return c.done }
+
+func (c *counted) AfterFunc(func()) (stop func() bool) {
+	c.n.Add(1)
+	var once sync.Once
+	return func() bool {
+		once.Do(func() { c.n.Add(-1) })
+		return true
+	}
+}
+
+// TestS27_AStoppedLoopLeavesNothingInAContext: that may outlive very many loops.
+func TestS27_AStoppedLoopLeavesNothingInAContext(t *testing.T) {
+	ctx := &counted{Context: bg, done: make(chan struct{})}
+	wait := func(ctx context.Context) (int, error) { return 1, hop.Yield(ctx) }
+	for name, once := range map[string]func(){
+		"loop": func() {
+			l := hop.NewLoop(nil)
+			hop.Do(ctx, l, wait)
+			l.Close()
+		},
+		"manual": func() {
+			l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+			p := hop.Go(ctx, l, wait)
+			p.OnDone(func() { go l.Shutdown(bg) })
+			l.Run(bg)
+		},
+		"RunLoop": func() { hop.RunLoop(ctx, nil, wait) },
+		"guest": func() {
+			host := hop.NewLoop(nil)
+			l := hop.NewLoop(&hop.LoopOptions{Host: host})
+			hop.Do(ctx, l, wait)
+			l.Close()
+			host.Close()
+		},
+	} {
+		for range 100 {
+			once()
+		}
+		if n := ctx.n.Load(); n != 0 {
+			t.Errorf("%s: %d of 100 have left something", name, n)
+			ctx.n.Store(0)
+		}
+	}
 }

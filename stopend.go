@@ -118,6 +118,7 @@ func (l *Loop) gone() {
 		l.s.stall.stop()
 	}
 	l.s.stopAlarm()
+	l.s.dropHub() // it may have been stopped before it came to sleep
 	removeLoop(l)
 	if p := l.parent; p != nil {
 		p.dropBelow(l)
