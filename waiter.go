@@ -31,6 +31,8 @@ type Waiter struct {
 	wanted  bool       // there is something to run and nobody blocks
 	waiting bool       // Wait is on
 	closed  bool
+	waits   uint64 // counts the Waits
+	over    error  // why what is submitted is not to begin: the context of Wait has ended
 	via     *sched           // the loop whose task waits: it runs what is submitted
 	kids    map[*Call]uint64 // which it was
 	kidsN   uint64
@@ -74,9 +76,9 @@ func (w *Waiter) Submit(c *Call) error {
 		return err
 	}
 	w.mu.Lock()
-	if above := w.call; above != nil && !w.closed && above.has(flagCancel) {
+	if over, why := w.isOver(); over {
 		w.mu.Unlock()
-		if c.cancel(causeOf((*callContext)(above)), 0); c.done() { // it is not to begin before it is asked to end
+		if c.cancel(why(), 0); c.done() { // it is not to begin before it is asked to end
 			return nil
 		}
 		w.mu.Lock()
@@ -99,6 +101,19 @@ func (w *Waiter) Submit(c *Call) error {
 		w.mu.Unlock()
 	})
 	return nil
+}
+
+// isOver reports whether what is submitted now is cancelled: the awaited call is, or the context of Wait has ended. It needs mu; why does not.
+func (w *Waiter) isOver() (over bool, why func() error) {
+	above, end := w.call, w.over
+	switch {
+	case w.closed:
+	case end != nil:
+		return true, func() error { return end }
+	case above != nil && above.has(flagCancel):
+		return true, func() error { return causeOf((*callContext)(above)) }
+	}
+	return false, nil
 }
 
 func (w *Waiter) pushLocked(c *Call) bool {
@@ -219,6 +234,7 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 		return err
 	}
 	onTask := fb != nil && fb.s != nil
+	defer w.heed(ctx)()
 	w.eachKid(func(k *Call) bool {
 		c.adopt(k)
 		return true
@@ -255,6 +271,33 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	w.mu.Unlock()
 	each.Do(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
 	return nil
+}
+
+// heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends: the goroutine that would see that may be running some of it. It does so until end
+// is called.
+func (w *Waiter) heed(ctx context.Context) (end func()) {
+	w.mu.Lock()
+	n := w.waits
+	w.mu.Unlock()
+	stop := context.AfterFunc(behindValues(ctx), func() {
+		cause := causeOf(ctx)
+		w.mu.Lock()
+		if w.waits != n {
+			w.mu.Unlock()
+			return
+		}
+		w.over = cause
+		kids := w.kidsInOrder()
+		w.mu.Unlock()
+		cancelFor(ctx, kids)
+	})
+	return func() {
+		stop()
+		w.mu.Lock()
+		w.waits++
+		w.over = nil
+		w.mu.Unlock()
+	}
 }
 
 // servedBy makes w the Waiter that serves c in place of old, if that is who does; nil: another one that waits, if there is one.

@@ -4,8 +4,10 @@ package hop_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -83,4 +85,52 @@ func TestWaiter_AnOnDoneThatEndsTheGoroutine(t *testing.T) {
 	c.Resolve(1)
 	go w.Wait(bg, c.Pending().Call())
 	recv(t, "the second", second)
+}
+
+// TestS2_TheContextOfAWaitersWaitEndsWhileItServes: what is served may wait for nothing but its context, in a way that hop does not see.
+func TestS2_TheContextOfAWaitersWaitEndsWhileItServes(t *testing.T) {
+	for name, on := range map[string]func() (hop.Portal, func()){
+		"goroutine": func() (hop.Portal, func()) { return hop.Goroutines, func() {} },
+		"worker":    func() (hop.Portal, func()) { p := hop.NewPool(nil); return p, func() { p.Close() } },
+		"task":      func() (hop.Portal, func()) { l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1}); return l, func() { l.Close() } },
+	} {
+		for _, own := range []bool{false, true} { // the context is that of the call that waits
+			for _, late := range []bool{false, true} { // the awaited call is done, and what was accepted is being finished
+				t.Run(fmt.Sprint(name, ", own ", own, ", late ", late), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						portal, end := on()
+						defer end()
+						w, promise := hop.NewWaiter(), hop.NewPromise[int](bg)
+						began, ran := time.Now(), 0
+						served := hop.Go(bg, w, func(ctx context.Context) (int, error) {
+							if late {
+								promise.Resolve(1)
+							}
+							<-ctx.Done()
+							if cause := context.Cause(ctx); cause != context.DeadlineExceeded {
+								t.Errorf("its context ended with %v", cause)
+							}
+							hop.Go(bg, w, func(context.Context) (int, error) { ran++; return 0, nil })
+							return 0, nil
+						})
+						behind := hop.Go(bg, w, func(context.Context) (int, error) { ran++; return 0, nil })
+						ctx, cancel := context.WithTimeout(bg, time.Second)
+						defer cancel()
+						wait := func(ctx context.Context) { w.Wait(ctx, promise.Pending().Call()) }
+						if own {
+							hop.Go(ctx, portal, func(ctx context.Context) (int, error) { wait(ctx); return 0, nil }).Wait(bg)
+						} else {
+							hop.Go(bg, portal, func(context.Context) (int, error) { wait(ctx); return 0, nil }).Wait(bg)
+						}
+						if d := time.Since(began); d != time.Second {
+							t.Errorf("it took %v", d)
+						}
+						if served.Call().State() != hop.Cancelled || behind.Call().State() != hop.Cancelled || ran > 0 {
+							t.Errorf("%v; %v, which ran %d times", served.Call(), behind.Call(), ran)
+						}
+					})
+				})
+			}
+		}
+	}
 }

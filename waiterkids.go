@@ -16,13 +16,18 @@ import (
 // eachKid yields the calls that were accepted and are not done.
 func (w *Waiter) eachKid(yield func(*Call) bool) {
 	w.mu.Lock()
-	kids := slices.SortedFunc(maps.Keys(w.kids), func(a, b *Call) int { return cmp.Compare(w.kids[a], w.kids[b]) })
+	kids := w.kidsInOrder()
 	w.mu.Unlock()
 	for _, c := range kids {
 		if !yield(c) {
 			return
 		}
 	}
+}
+
+// kidsInOrder needs mu.
+func (w *Waiter) kidsInOrder() []*Call {
+	return slices.SortedFunc(maps.Keys(w.kids), func(a, b *Call) int { return cmp.Compare(w.kids[a], w.kids[b]) })
 }
 
 // eachWaited yields what the goroutine that waits finishes before Wait returns: those, and what else it runs, as the functions of abandoned calls and
