@@ -31,7 +31,7 @@ var (
 
 	// ErrCannotWait is returned where nothing can wait: by a wait inside a C function that a task called; by one on a foreign event loop's own
 	// goroutine, in a call that runs inline there or for a call of its guest (any other wait there blocks it); and by RunLoop and Loop.Run on a
-	// loop.
+	// loop, or in what a goroutine that waits was sent.
 	ErrCannotWait = errors.New("hop: cannot wait here")
 
 	// ErrGoexit is the error of a call whose function ended its goroutine with runtime.Goexit, as t.FailNow does.

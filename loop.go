@@ -35,7 +35,9 @@ type LoopOptions struct {
 	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
 	StallAfter time.Duration
 	// OnPanic gets the panics that no caller can receive: a posted function's, an OnDone function's, and that of the function of a call that
-	// was abandoned. It runs on the loop. nil: such a panic crashes the process, as in plain Go; only that of an abandoned call is logged.
+	// was abandoned. It runs where the panic was: on the loop, but for an OnDone function's of a call that another goroutine has ended, as by
+	// Cancel while it was queued; that one runs it then. nil: such a panic crashes the process, as in plain Go; only that of an abandoned call
+	// is logged.
 	OnPanic func(*PanicError)
 	// Logger gets reports; nil: slog.Default().
 	Logger *slog.Logger
@@ -343,8 +345,9 @@ func (s *sched) delayedCalls() []*Call {
 	return calls
 }
 
-// Here reports whether the calling goroutine is on the loop: runs one of its tasks, or is the goroutine of its host.
-// It follows Prefect's in_global_loop.
+// Here reports whether the calling goroutine is on the loop: runs one of its tasks, or is the one that a foreign [Host] runs the loop on,
+// also between the loop's tasks: then Do runs its call right there, and CurrentLoop is nil. A task of a loop that is the host is on that loop
+// only. It follows Prefect's in_global_loop.
 func (l *Loop) Here() bool {
 	l.check()
 	return l.here(self())

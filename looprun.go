@@ -16,7 +16,8 @@ import (
 // pool's Size, in groups with a Limit) back while the loop sleeps.
 //
 // Errors: ErrMismatch for a loop that is not Manual, that is being driven, or whose suspended tasks belong to another goroutine, or, without
-// Thread, on a goroutine whose thread another loop keeps locked; ErrStopped for one that has stopped; ErrCannotWait on a loop.
+// Thread, on a goroutine whose thread another loop keeps locked; ErrStopped for one that has stopped; ErrCannotWait on a loop, and in what is
+// sent to an [Origin] or a [Waiter].
 func (l *Loop) Run(ctx context.Context) error {
 	l.check()
 	if ctx == nil {
@@ -172,8 +173,8 @@ func (h *threadHolds) add(g uint64, n int) int {
 
 // RunLoop makes a loop on the calling goroutine, runs f as its first task, shuts the loop down when f is done, and
 // returns f's result. Until then the loop takes calls from anywhere. When ctx ends, f is cancelled, and so is what the
-// shutdown would still wait for. The loop is Protected: only f's end stops it. On a goroutine that is on a loop the error is
-// ErrCannotWait.
+// shutdown would still wait for. The loop is Protected: only f's end stops it. On a goroutine that is on a loop, and in what is sent to an
+// [Origin] or a [Waiter], which runs as a task as well, the error is ErrCannotWait.
 //
 // In a call, RunLoop is a wait of that call for all that runs on the loop: its places (in a pool's Size, in groups with a Limit) are given back
 // while the loop sleeps, and a task of the loop that would wait for the call gets a [DeadlockError]. It follows Prefect's run_async_in_new_loop

@@ -6,8 +6,8 @@ import (
 	"github.com/gohop/hop/internal/turn"
 )
 
-// CurrentLoop returns the loop that the calling goroutine is on, or nil. It follows async-kernel's
-// Caller("CurrentThread") and Prefect's get_running_loop.
+// CurrentLoop returns the loop whose task the calling goroutine runs, or nil; also in what runs inline in such a task. It follows
+// async-kernel's Caller("CurrentThread") and Prefect's get_running_loop.
 func CurrentLoop() *Loop {
 	if fb := self(); fb != nil && fb.s != nil {
 		return fb.s.loop

@@ -8,8 +8,11 @@ import (
 
 // Origin returns the portal back to who waits for the call that ctx belongs to: the loop whose task made the call, or
 // the goroutine that is blocked in Do, Run or Waiter.Wait for it. What is sent there runs while it waits, and is cancelled
-// when the awaited call is. If there is neither for the call itself, Origin asks the call that made it, and so on up to what
-// [WithOrigin] has said. It is nil if nobody can take anything, as when the awaited call has ended and its waiter only finishes what was sent there.
+// when the awaited call is. To a goroutine that waits only the awaited call can send, so that holds with any context; a loop takes calls of
+// anybody, so there the context says whose a call is: give it ctx, or one made from that.
+//
+// If there is neither for the call itself, Origin asks the call that made it, and so on up to what [WithOrigin] has said. It is nil if nobody
+// can take anything, as when the awaited call has ended and its waiter only finishes what was sent there.
 //
 // It follows anyio's from_thread, and Prefect's run_async_from_worker_thread and get_worker_thread's way back.
 func Origin(ctx context.Context) Portal {

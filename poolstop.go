@@ -37,7 +37,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 }
 
 // Close stops the pool as Shutdown does, but cancels everything first: calls end with a [CancelError] whose cause is
-// ErrStopped. It returns when the functions that run have returned, but for abandoned ones.
+// ErrStopped. It returns when the functions that run have returned, but for abandoned ones; see [Loop.Close].
 func (p *Pool) Close() error {
 	p.check()
 	if p.shared {

@@ -92,7 +92,8 @@ func (l *Loop) shutdown(ctx context.Context) error {
 
 // Close stops the loop as Shutdown does, but cancels everything first: its calls end with a [CancelError] whose cause is
 // ErrStopped, and waits of its tasks end, those of posted functions with ErrStopped. It returns when the functions that run
-// have returned. A Manual loop that nobody drives is closed here; if its driver has left suspended tasks behind and is another
+// have returned; a call that waits for the end of another place, in its Close, or in its Shutdown with a context that does not end with the
+// call, has that wait first. A Manual loop that nobody drives is closed here; if its driver has left suspended tasks behind and is another
 // goroutine, their calls end, and their stacks stay, which is logged. Errors are those of Shutdown.
 func (l *Loop) Close() error {
 	l.check()

@@ -31,8 +31,8 @@ type Waiter struct {
 	wanted  bool       // there is something to run and nobody blocks
 	waiting bool       // Wait is on
 	closed  bool
-	waits   uint64 // counts the Waits
-	over    error  // why what is submitted is not to begin: the context of Wait has ended
+	waits   uint64           // counts the Waits
+	over    error            // why what is submitted is not to begin: the context of Wait has ended
 	via     *sched           // the loop whose task waits: it runs what is submitted
 	kids    map[*Call]uint64 // which it was
 	kidsN   uint64
@@ -215,9 +215,9 @@ func (w *Waiter) OnDone(f func(context.Context)) {
 
 // Wait waits until c is done, running here what is submitted to the Waiter; what was accepted is finished before Wait
 // returns. It returns nil when c is done, never c's own error. When ctx ends first, what was submitted and has not
-// finished is cancelled, and the error is that of Pending.Wait; a later Wait may go on. In a task, the loop runs what is
-// submitted, and the task waits suspended. After c is done the Waiter takes no more; a Wait for another call is
-// ErrClosed. It follows Waiter.wait.
+// finished is cancelled, at once, and the error is that of Pending.Wait; a later Wait may go on. In a task, the loop runs what is
+// submitted, and the task waits suspended. After c is done the Waiter takes no more; a Wait after that, or for another call,
+// is ErrClosed. It follows Waiter.wait.
 //
 //go:noinline
 func (w *Waiter) Wait(ctx context.Context, c *Call) error {
@@ -273,8 +273,8 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	return nil
 }
 
-// heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends: the goroutine that would see that may be running some of it. It does so until end
-// is called.
+// heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends, until end is called: the goroutine that would see that itself may
+// be running some of it.
 func (w *Waiter) heed(ctx context.Context) (end func()) {
 	w.mu.Lock()
 	n := w.waits

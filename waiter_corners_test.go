@@ -92,7 +92,10 @@ func TestS2_TheContextOfAWaitersWaitEndsWhileItServes(t *testing.T) {
 	for name, on := range map[string]func() (hop.Portal, func()){
 		"goroutine": func() (hop.Portal, func()) { return hop.Goroutines, func() {} },
 		"worker":    func() (hop.Portal, func()) { p := hop.NewPool(nil); return p, func() { p.Close() } },
-		"task":      func() (hop.Portal, func()) { l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1}); return l, func() { l.Close() } },
+		"task": func() (hop.Portal, func()) {
+			l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1})
+			return l, func() { l.Close() }
+		},
 	} {
 		for _, own := range []bool{false, true} { // the context is that of the call that waits
 			for _, late := range []bool{false, true} { // the awaited call is done, and what was accepted is being finished

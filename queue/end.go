@@ -41,8 +41,8 @@ func (q *Queue[T]) Shutdown(ctx context.Context) error {
 
 // Close takes no more values, gives those that wait to OnDrop, cancels the context of the function if it runs, with a cause that is
 // hop.ErrStopped, and returns nil when the function has returned. It may be called many times, from many goroutines, and
-// after Shutdown. Called from the queue's own function, or from what that waits for, it does all but wait and returns a
-// *hop.DeadlockError. It blocks as [hop.Pending.Wait] does. It follows queue_close of async-kernel.
+// after Shutdown. Called from the queue's own function, or from what that waits for in spite of its context, it does all but wait and returns
+// a *hop.DeadlockError. It blocks as [hop.Pending.Wait] does. It follows queue_close of async-kernel.
 func (q *Queue[T]) Close() error {
 	q.checkMade()
 	q.drop(nil, "was closed")
