@@ -375,14 +375,14 @@ func TestS34_AllWellIsNil(t *testing.T) {
 
 func TestS34_AnErrorOfFCancelsTheMembers(t *testing.T) {
 	var seen error
+	var member *hop.Pending[int]
 	err := withGroup(t, bg, nil, func(ctx context.Context) error {
-		untilCancelled(t, ctx, hop.Goroutines, &seen)
+		member = untilCancelled(t, ctx, hop.Goroutines, &seen)
 		return errBoom
 	})
 	wantIs(t, err, errBoom)
-	if seen == nil {
-		t.Error("the member was not cancelled")
-	}
+	wantIs(t, seen, errBoom) // the cause
+	wantIs(t, waitErr(t, member), errBoom)
 	wantNot(t, err, hop.ErrCancelled)
 }
 
