@@ -102,6 +102,9 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	}
 	if server != nil {
 		w.server = server
+		if r := c.rare(); r.waiter == nil { // who served it has looked for another before this one was in the list
+			r.waiter = server
+		}
 		server.attach(w)
 	}
 	c.mu.Unlock()

@@ -68,6 +68,7 @@ type Pool struct {
 	stop      stopLevel
 	delayed   map[*Call]delay
 	postponed uint64 // calls ever delayed
+	dues      int    // of delayed calls whose time has come, those that are being submitted
 	reaper    *time.Timer
 	reaping   bool
 	owed      bool // of a shared pool: a goroutine in a bubble had to leave it to others to feed it
@@ -154,9 +155,12 @@ func (p *Pool) submit(c *Call, later *tells) error {
 }
 
 // submitAccepted is submit of a call that accept has made the pool's.
-func (p *Pool) submitAccepted(c *Call, later *tells) error {
+func (p *Pool) submitAccepted(c *Call, later *tells) error { return p.submitAs(c, false, later) }
+
+// submitAs is submitAccepted; known: the pool has known the call before it began to stop, if it does.
+func (p *Pool) submitAs(c *Call, known bool, later *tells) error {
 	sent, full := p.sendCall(c, open, later)
-	if !sent && !full && p.mayStillSubmit(c) {
+	if !sent && !full && (known || p.mayStillSubmit(c)) {
 		if p.closing.Load() && c.endsByStop(p.ended, later) {
 			return nil
 		}
@@ -394,19 +398,36 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 		p.delayed = make(map[*Call]delay)
 	}
 	p.postponed++
-	p.delayed[c] = delay{p.postponed, time.AfterFunc(d, func() {
-		p.undelay(c)
-		switch {
-		case c.settled():
-		case c.has(flagHeld):
-			c.submitDue(p)
-		default:
-			c.submitBy(p, func(c *Call) error { return p.submitAccepted(c, nil) })
-		}
-	})}
+	p.delayed[c] = delay{p.postponed, time.AfterFunc(d, func() { p.due(c) })}
 	p.mu.Unlock()
 	c.OnDone(func() { p.undelay(c) })
 	return nil
+}
+
+// due submits a call of After whose time has come. Until it has, the pool does not end.
+func (p *Pool) due(c *Call) {
+	p.mu.Lock()
+	if _, ok := p.delayed[c]; !ok { // it has ended, or a stop has taken it
+		p.mu.Unlock()
+		return
+	}
+	delete(p.delayed, c)
+	p.dues++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.dues--
+		p.step()
+		p.mu.Unlock()
+	}()
+	turn.Race(c)
+	switch {
+	case c.settled():
+	case c.has(flagHeld):
+		c.submitDue(p)
+	default:
+		c.submitBy(p, func(c *Call) error { return p.submitAs(c, true, nil) })
+	}
 }
 
 func (p *Pool) undelay(c *Call) {

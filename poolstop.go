@@ -72,6 +72,10 @@ func (p *Pool) beginStop(to stopLevel) {
 	p.queue.Raise(told)
 	// Maps have no order, but what is told first matters to those who are told: it is always the same.
 	cancel := slices.SortedFunc(maps.Keys(p.delayed), func(a, b *Call) int { return cmp.Compare(p.delayed[a].n, p.delayed[b].n) })
+	for _, d := range p.delayed {
+		d.timer.Stop()
+	}
+	clear(p.delayed) // they are cancelled: what is due from now on is not submitted
 	type stood struct {
 		w   *wait
 		seq uint64
@@ -112,7 +116,7 @@ func (p *Pool) beginStop(to stopLevel) {
 
 // step ends the pool if nothing is left of it. It needs mu.
 func (p *Pool) step() {
-	if p.stop == running || p.stop == finished || p.running > 0 || p.waiting > 0 {
+	if p.stop == running || p.stop == finished || p.running > 0 || p.waiting > 0 || p.dues > 0 {
 		return
 	}
 	for w := range p.all {

@@ -405,7 +405,11 @@ func (l *Loop) mayStillSubmit(c *Call) (maker *Call) {
 		if a.call.done() {
 			continue
 		}
-		if on, ok := a.call.Portal().(*Loop); ok && on.within(l) && (maker == nil || a.call.has(flagHook)) {
+		on, ok := a.call.Portal().(*Loop)
+		if fb := a.call.fb.Load(); !ok && fb != nil && fb.s != nil && fb.s.loop != nil {
+			on, ok = fb.s.loop, true // it was sent to a Waiter with which one of the loop's tasks waits
+		}
+		if ok && on.within(l) && (maker == nil || a.call.has(flagHook)) {
 			maker = a.call
 		}
 	}

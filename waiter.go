@@ -249,7 +249,6 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	c.unseen()
 	c.servedBy(server, nil)
 	w.mu.Lock()
-	w.waiting = false
 	w.closed = done
 	w.mu.Unlock()
 	switch over := ctx.Err() != nil || fb.stopping(); {
@@ -258,6 +257,7 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 		w.awaitKids(ctx, pc, !done)
 	default:
 		w.settle(ctx, pc, !done) // c may have been done, or ctx over, before there was anything to wait for
+		w.awaitLeft(ctx, pc)
 	}
 	if !done {
 		w.mu.Lock()
@@ -273,31 +273,51 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	return nil
 }
 
-// heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends, until end is called: the goroutine that would see that itself may
-// be running some of it.
+// heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends, or the pool whose worker waits is closed, until end is called, which
+// ends the Wait: the goroutine that would see that itself may be running some of it.
 func (w *Waiter) heed(ctx context.Context) (end func()) {
 	w.mu.Lock()
 	n := w.waits
 	w.mu.Unlock()
-	stop := context.AfterFunc(behindValues(ctx), func() {
-		cause := causeOf(ctx)
+	cancel := func(ctx context.Context, cause error) {
 		w.mu.Lock()
 		if w.waits != n {
 			w.mu.Unlock()
 			return
 		}
-		w.over = cause
+		w.refuseLocked(cause)
 		kids := w.kidsInOrder()
 		w.mu.Unlock()
 		cancelFor(ctx, kids)
-	})
-	return func() {
-		stop()
+	}
+	never := func() bool { return false }
+	stopCtx, stopOwn := never, never
+	heeds := false
+	end = func() {
+		stopCtx()
+		stopOwn()
 		w.mu.Lock()
+		w.waiting = false
 		w.waits++
 		w.over = nil
 		w.mu.Unlock()
 	}
+	defer func() {
+		if !heeds { // a method of a user's context has panicked
+			end()
+		}
+	}()
+	stopCtx = context.AfterFunc(behindValues(ctx), func() { cancel(ctx, causeOf(ctx)) })
+	if fb := self(); fb != nil && fb.w != nil && fb.cur.Load() != nil {
+		own := (*callContext)(fb.cur.Load())
+		stopOwn = context.AfterFunc(own, func() {
+			if fb.w.p.closing.Load() {
+				cancel(own, ErrStopped)
+			}
+		})
+	}
+	heeds = true
+	return end
 }
 
 // servedBy makes w the Waiter that serves c in place of old, if that is who does; nil: another one that waits, if there is one.

@@ -57,13 +57,17 @@ func (w *Waiter) eachWaited(yield func(*Call) bool) {
 
 // awaitKids waits, on a task, for what its loop runs for the Waiter. When ctx is over, or at once if cancel, it is cancelled first.
 func (w *Waiter) awaitKids(ctx context.Context, pc uintptr, cancel bool) {
-	kids := slices.Collect(w.eachKid)
+	var kids []*Call
 	if cancel {
+		kids = w.takeNoMore(ctx)
 		cancelFor(ctx, kids)
+	} else {
+		kids = slices.Collect(w.eachKid)
 	}
 	for i, k := range kids {
 		if !cancel && w.awaitKid(ctx, pc, k) == ended {
 			cancel = true
+			w.takeNoMore(ctx)
 			cancelFor(ctx, kids[i:])
 		}
 		if cancel {
@@ -127,7 +131,9 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 		}
 		bound := ctx
 		if cancel {
-			bound = context.WithoutCancel(ctx)
+			if bound = context.WithoutCancel(ctx); fb != nil && fb.cur.Load() != nil {
+				bound = context.WithoutCancel((*callContext)(fb.cur.Load())) // the goroutine's place may be stopping: it carries its call
+			}
 		}
 		wt := begin(fb, bound, pc)
 		w.attach(wt)
@@ -137,7 +143,7 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 		why := wt.block(bound)
 		w.detach()
 		wt.finish()
-		if why == ended {
+		if !cancel && (why == ended || why == stopped) {
 			cancel = true
 			w.cancelKids(ctx)
 		}
@@ -147,14 +153,43 @@ func (w *Waiter) settle(ctx context.Context, pc uintptr, cancel bool) {
 	w.s.closing.Store(false)
 }
 
+// awaitLeft waits for what a loop still runs of what was accepted, as a Wait of one of its tasks was refused.
+func (w *Waiter) awaitLeft(ctx context.Context, pc uintptr) {
+	for _, k := range slices.Collect(w.eachKid) {
+		if k.await(ctx, pc) != nil {
+			cancelFor(ctx, []*Call{k})
+			k.await(context.WithoutCancel(ctx), pc)
+		}
+		k.unseen()
+	}
+}
+
 // cancelKids cancels what was accepted, on the goroutine that runs it, and ends its waits.
 func (w *Waiter) cancelKids(ctx context.Context) {
 	var later tells
 	defer later.tell()
-	later.cancelFor(ctx, slices.Collect(w.eachKid))
+	later.cancelFor(ctx, w.takeNoMore(ctx))
 	w.s.closing.Store(true)
 	for c := range w.s.coros.suspended { // those that do not heed their context; at once, so that waits which they begin after the cancel go on
 		c.wait.wakeAs(c.wait.seq(), stopped)
+	}
+}
+
+// takeNoMore has what is submitted from now on cancelled, until Wait returns, and returns what was accepted before: each is one or the other.
+func (w *Waiter) takeNoMore(ctx context.Context) []*Call {
+	cause := causeOf(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refuseLocked(cause)
+	return w.kidsInOrder()
+}
+
+func (w *Waiter) refuseLocked(cause error) {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	if w.over == nil {
+		w.over = cause
 	}
 }
 

@@ -256,7 +256,7 @@ func (q *Queue[T]) submit(ctx context.Context, n uint64) {
 	case errors.Is(err, hop.ErrFull), flushed && (q.flusher == nil || q.flusher != hop.CurrentCall(ctx)):
 		q.after(retryAfter)
 		q.notify()
-		q.mu.Unlock()
+		q.unlock()
 		return
 	default:
 		q.mu.Unlock()

@@ -1,0 +1,167 @@
+//go:build hopexplore
+
+package model_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/explore"
+	"github.com/gohop/hop/queue"
+)
+
+func searchRandomly(t *testing.T, runs int, body func(*explore.Trial)) {
+	t.Helper()
+	if r := explore.Search(t, explore.Options{Strategy: explore.Random, Runs: runs}, body); r.Failure != nil {
+		t.Error(r.Failure.Error())
+	}
+}
+
+// TestSentLate: somebody sends to a Waiter, or to an Origin, while the place of the goroutine that waits is closed, or the context of its wait ends. What is still
+// taken is cancelled: it keeps neither (S24, S25).
+func TestSentLate(t *testing.T) {
+	ctx := context.Background()
+	sleep := func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) }
+	soon := func(x *explore.Trial, what string, f func()) {
+		began := time.Now()
+		f()
+		if d := time.Since(began); d > time.Minute {
+			x.Errorf("%s has taken %v", what, d)
+		}
+	}
+	t.Run("Do on a pool", func(t *testing.T) {
+		searchRandomly(t, 3_000, func(x *explore.Trial) {
+			p := hop.NewPool(nil)
+			asked, over := make(chan struct{}), make(chan struct{})
+			hop.Go(ctx, p, func(context.Context) (int, error) {
+				return hop.Do(ctx, hop.Goroutines, func(own context.Context) (int, error) {
+					defer close(over)
+					origin := hop.Origin(own)
+					close(asked)
+					hop.Go(ctx, origin, sleep)
+					<-own.Done()
+					return 0, own.Err()
+				})
+			})
+			<-asked
+			soon(x, "Close", func() { p.Close() })
+			<-over
+		})
+	})
+	for name, place := range map[string]func() (hop.Portal, func() error){
+		"Waiter on a pool": func() (hop.Portal, func() error) { p := hop.NewPool(nil); return p, p.Close },
+		"Waiter on a loop": func() (hop.Portal, func() error) { l := hop.NewLoop(nil); return l, l.Close },
+	} {
+		t.Run(name, func(t *testing.T) {
+			searchRandomly(t, 3_000, func(x *explore.Trial) {
+				on, end := place()
+				w, promise := hop.NewWaiter(), hop.NewPromise[int](ctx)
+				began := make(chan struct{})
+				hop.Go(ctx, on, func(context.Context) (int, error) {
+					close(began)
+					return 0, w.Wait(ctx, promise.Pending().Call())
+				})
+				x.Go("sender", func() {
+					<-began
+					hop.Go(ctx, w, sleep)
+				})
+				<-began
+				soon(x, "Close", func() { end() })
+				promise.Pending().Cancel(nil)
+			})
+		})
+		t.Run(name+", whose context ends", func(t *testing.T) {
+			searchRandomly(t, 3_000, func(x *explore.Trial) {
+				on, end := place()
+				defer end()
+				w, promise := hop.NewWaiter(), hop.NewPromise[int](ctx)
+				bound, cancel := context.WithCancel(ctx)
+				waits := hop.Go(ctx, on, func(context.Context) (int, error) { return 0, w.Wait(bound, promise.Pending().Call()) })
+				sent := make(chan *hop.Pending[int], 1)
+				x.Go("sender", func() { sent <- hop.Go(ctx, w, sleep) })
+				cancel()
+				waits.Wait(ctx)
+				kid := <-sent
+				hop.Run(ctx, on, func(context.Context) error { return nil })
+				if s := kid.Call().State(); s == hop.Running || s == hop.Waiting {
+					x.Errorf("Wait has returned, and it runs: %v", kid.Call())
+				}
+				kid.Cancel(nil)
+				promise.Pending().Cancel(nil)
+			})
+		})
+	}
+}
+
+// TestTwoWaiters: the wait of one ends while another begins to wait for the same call, which has its Origin there then (S8).
+func TestTwoWaiters(t *testing.T) {
+	ctx := context.Background()
+	searchRandomly(t, 5_000, func(x *explore.Trial) {
+		ask, over := make(chan struct{}), make(chan struct{})
+		p := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (hop.Portal, error) {
+			<-ask
+			return hop.Origin(ctx), nil
+		})
+		bound, cancel := context.WithCancel(ctx)
+		first, second := hop.NewWaiter(), hop.NewWaiter()
+		x.Go("first", func() {
+			defer close(over)
+			first.Wait(bound, p.Call())
+		})
+		waits := hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) { return 0, second.Wait(ctx, p.Call()) })
+		cancel()
+		<-over
+		for waits.Call().State() != hop.Waiting {
+			time.Sleep(time.Millisecond)
+		}
+		close(ask)
+		waits.Wait(ctx)
+		if on, err := p.Result(); on != hop.Portal(second) {
+			x.Errorf("Origin is %v, %v", on, err)
+		}
+	})
+}
+
+// TestDueWhileThePoolStops: a call of After is due just as the pool shuts down. When that returns, the call has ended (S25).
+func TestDueWhileThePoolStops(t *testing.T) {
+	ctx := context.Background()
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		p := hop.NewPool(nil)
+		c := hop.After(ctx, time.Second, p, func(context.Context) (int, error) { return 1, nil })
+		time.Sleep(time.Second)
+		if err := p.Shutdown(ctx); err != nil {
+			x.Errorf("%v", err)
+		}
+		if s := c.Call().State(); s != hop.Succeeded && s != hop.Cancelled {
+			x.Errorf("Shutdown has returned, and the call is %v", s)
+		}
+	})
+}
+
+// TestShutdownIsToldThatATurnWasRefused: a queue's loop is told at once when a turn is refused, and not by chance later (S25).
+func TestShutdownIsToldThatATurnWasRefused(t *testing.T) {
+	ctx := context.Background()
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		l := hop.NewLoop(nil)
+		q := queue.NewBatch(l, func(ctx context.Context, _ []int) error { return hop.Yield(ctx) },
+			&queue.Options{BatchSize: 2, BatchWait: time.Second, OnDrop: func(any) {}, OnError: func(error) {}})
+		done := make(chan struct{}, 2)
+		for range 2 {
+			x.Go("sender", func() {
+				for range 2 {
+					q.Put(ctx, 1)
+				}
+				done <- struct{}{}
+			})
+		}
+		began := time.Now()
+		l.Shutdown(ctx)
+		<-done
+		<-done
+		if d := time.Since(began); d > 100*time.Millisecond {
+			x.Errorf("Shutdown has taken %v", d)
+		}
+	})
+}
