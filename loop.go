@@ -195,8 +195,9 @@ func (l *Loop) submit(c *Call, later *tells) error {
 	if l.s.send(c.item(), open) {
 		return nil
 	}
-	if maker := l.mayStillSubmit(c); maker != nil {
-		closes := func() bool { return l.s.closing.Load() && !maker.has(flagHook) }
+	// A delayed call is one that the loop has accepted before: it was due, and has got its places in a group.
+	if maker := l.mayStillSubmit(c); maker != nil || c.has(flagDelayed) {
+		closes := func() bool { return l.s.closing.Load() && (maker == nil || !maker.has(flagHook)) }
 		if closes() && c.endsByStop(l.ended, later) {
 			return nil
 		}

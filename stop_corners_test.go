@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -297,5 +298,28 @@ func TestS25_WhatCloseFindsNoMoreDoesNotBegin(t *testing.T) {
 		recv(t, "the start", begun)
 		within(t, patience, "Close", func() { pool.Close() })
 		wantIs(t, f.Call().Err(), hop.ErrStopped)
+	}
+}
+
+// TestS25_ADueCallInAGroupWithALimitWhileTheLoopShutsDown: the loop has accepted it, as it has one of no group.
+func TestS25_ADueCallInAGroupWithALimitWhileTheLoopShutsDown(t *testing.T) {
+	for _, limit := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1})
+			err := hop.WithGroup(bg, &hop.GroupOptions{Limit: limit}, func(ctx context.Context) error {
+				due := hop.After(ctx, time.Second, l, func(context.Context) (int, error) { return 1, nil })
+				l.Post(func() { time.Sleep(2 * time.Second) }) // keeps the loop
+				time.Sleep(1500 * time.Millisecond)
+				go l.Shutdown(bg)
+				if v, err := due.Wait(bg); v != 1 || err != nil {
+					t.Errorf("Limit %d: %d, %v", limit, v, err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			<-l.Stopped()
+		})
 	}
 }
