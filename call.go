@@ -315,7 +315,7 @@ var closedChan = func() chan struct{} {
 	return c
 }()
 
-// Err returns the call's error, nil if it succeeded, and ErrNotDone until it is done.
+// Err returns the call's error, nil if it succeeded, and ErrNotDone until it is done. It does not block; see State for what it may run.
 func (c *Call) Err() error {
 	if !c.settled() {
 		return c.notDone()

@@ -11,7 +11,8 @@ import (
 )
 
 // Run runs the call's function on the calling goroutine and returns when it has. It does nothing if the call has run, runs
-// or has ended. It is for portals. A panic of the function ends the call, not the caller; a runtime.Goexit ends both.
+// or has ended. It is for portals. A panic of the function ends the call, not the caller; a runtime.Goexit ends both. For a panic of an OnDone
+// function see [Call.OnDone].
 func (c *Call) Run() {
 	fb := self()
 	if fb == nil {
@@ -218,8 +219,8 @@ func (c *Call) acceptDelayed() (bool, error) {
 	return true, nil
 }
 
-// unaccept takes accept back: the portal refuses after all. Functions of users are left to later, if that is not nil.
-func (c *Call) unaccept(later *tells) {
+// unaccept takes accept back: on refuses after all. Functions of users are left to later, if that is not nil.
+func (c *Call) unaccept(on Portal, later *tells) {
 	var h *heldCall
 	defer func() {
 		if h != nil {
@@ -234,7 +235,7 @@ func (c *Call) unaccept(later *tells) {
 	c.st.And(^uint32(flagTaken | flagPortal))
 	c.advance(Queued, Created)
 	c.leaveQueue()
-	if x := c.hasRare(); x != nil && x.held != nil {
+	if x := c.hasRare(); x != nil && x.held != nil && x.held.on == on { // else it is for another portal that it has its places, which tries on
 		h, x.held = x.held, nil
 	}
 }
@@ -384,7 +385,8 @@ func (c *Call) tell(sets *linkNode, fs *doneFunc, last waitlist.Chain) {
 }
 
 // Fail ends a call that will never run with err, and reports whether it was the first to end it. It is for portals:
-// what Submit has accepted must end by Run or Fail. A call whose function runs cannot be failed.
+// what Submit has accepted must end by Run or Fail. A call whose function runs cannot be failed. A nil err panics. For a panic of an OnDone
+// function see [Call.OnDone].
 func (c *Call) Fail(err error) bool {
 	if err == nil {
 		misuse("Fail: nil error")

@@ -51,7 +51,7 @@ var (
 // A CancelError is the error of a call that was cancelled, by Cancel, by the end of its context, by its Timeout or by the
 // stop of the place it was on.
 //
-// It is ErrCancelled; it is context.DeadlineExceeded when a deadline ended the call, and context.Canceled otherwise;
+// It is ErrCancelled; it is context.DeadlineExceeded when a deadline ended the call, or the cause is that, and context.Canceled otherwise;
 // and it unwraps to its Cause. It follows Prefect's and async-kernel's CancelledError.
 type CancelError struct {
 	Cause error

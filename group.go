@@ -12,7 +12,7 @@ import (
 	"github.com/gohop/hop/internal/waitlist"
 )
 
-// GroupOptions are the options of [WithGroup]; nil stands for the zero value.
+// GroupOptions are the options of [WithGroup]; nil stands for the zero value. A negative Timeout or Limit panics.
 type GroupOptions struct {
 	// Timeout cancels the members and the ctx of f when the group is this old. That is not an error by itself. 0: none.
 	Timeout time.Duration

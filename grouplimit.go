@@ -257,7 +257,7 @@ func (g *Group) nextHeld() *heldCall {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	q := g.limiting.queue
-	for len(q) > 0 && q[0].c.done() { // cancelled meanwhile
+	for len(q) > 0 && q[0].c.raw() > Queued { // cancelled meanwhile, or run by another portal that has it
 		q[0] = nil
 		q = q[1:]
 	}

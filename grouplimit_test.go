@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gohop/hop"
@@ -685,4 +686,72 @@ func TestS34_WhoIsToldOfACancelledMemberMayWaitForAHeldOne(t *testing.T) {
 			gate.open()
 		})
 	}
+}
+
+// TestS34_ALimitHoldsWhereAPortalFallsBack: the place that a member has is for the portal that it was given to, whatever that does when another refuses.
+func TestS34_ALimitHoldsWhereAPortalFallsBack(t *testing.T) {
+	closed := hop.NewPool(nil)
+	closed.Close()
+	for name, on := range map[string]hop.Portal{
+		"Run": portalFunc(func(c *hop.Call) error {
+			if closed.Submit(c) != nil {
+				go c.Run()
+			}
+			return nil
+		}),
+		"Goroutines": portalFunc(func(c *hop.Call) error {
+			if closed.Submit(c) != nil {
+				return hop.Goroutines.Submit(c)
+			}
+			return nil
+		}),
+		"its error": portalFunc(func(c *hop.Call) error { return closed.Submit(c) }),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var running, most, ran atomic.Int64
+			err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 2, KeepGoing: true}, func(ctx context.Context) error {
+				for range 6 {
+					hop.Go(ctx, on, func(context.Context) (int, error) {
+						most.Store(max(most.Load(), running.Add(1)))
+						time.Sleep(time.Second)
+						running.Add(-1)
+						ran.Add(1)
+						return 0, nil
+					})
+				}
+				return nil
+			})
+			refused := name == "its error"
+			if (err != nil) != refused || !refused && (most.Load() != 2 || ran.Load() != 6) {
+				t.Errorf("%s: %d of 6 ran, %d at once, %v", name, ran.Load(), most.Load(), err)
+			}
+		})
+	}
+}
+
+// TestS34_AHeldMemberThatAnotherPortalRuns: it needs no place any more, and so keeps none from the others.
+func TestS34_AHeldMemberThatAnotherPortalRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate, made := make(chan struct{}), make(chan struct{})
+		err := hop.WithGroup(bg, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+			first := hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-gate; return 1, nil })
+			var third *hop.Pending[int]
+			second := hop.New(ctx, func(ctx context.Context) (int, error) { <-made; return third.Wait(ctx) })
+			hop.Goroutines.Submit(second.Call()) // held
+			go second.Call().Run()
+			synctest.Wait()
+			third = hop.Go(ctx, hop.Goroutines, value(3))
+			close(made)
+			synctest.Wait()
+			close(gate)
+			first.Wait(bg)
+			if v, err := second.Wait(bg); v != 3 || err != nil {
+				t.Errorf("%d, %v", v, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -34,8 +34,8 @@ type LoopOptions struct {
 	QueueLimit int
 	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
 	StallAfter time.Duration
-	// OnPanic gets the panics that no caller can receive: a posted function's, an OnDone function's, and that of the function of a call that
-	// was abandoned. It runs where the panic was: on the loop, but for an OnDone function's of a call that another goroutine has ended, as by
+	// OnPanic gets the panics that no caller can receive: those of posted functions, of functions given to OnDone (of a call or a Waiter),
+	// OnCancel and OnUndelivered, and of the function of a call that was abandoned. It runs where the panic was: on the loop, but for an OnDone function's of a call that another goroutine has ended, as by
 	// Cancel while it was queued; that one runs it then. nil: such a panic crashes the process, as in plain Go; only that of an abandoned call
 	// is logged.
 	OnPanic func(*PanicError)
@@ -208,7 +208,7 @@ func (l *Loop) submit(c *Call, later *tells) error {
 			return nil
 		}
 	}
-	c.unaccept(later)
+	c.unaccept(l, later)
 	return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 }
 
@@ -287,7 +287,7 @@ func (l *Loop) submitAfter(c *Call, d time.Duration) error {
 	if !bug.DelaysAfterStop && l.stop != running {
 		l.mu.Unlock()
 		c.st.And(^uint32(flagDelayed))
-		c.unaccept(nil)
+		c.unaccept(l, nil)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), l, stopsOrHas(l.ended))
 	}
 	if !c.done() {

@@ -130,7 +130,8 @@ func logOthers(panics []*PanicError) {
 // OnDone has f called once, when the call is done: on the goroutine that ends it, in the order of registration,
 // never under a lock; at once and here if the call is done already. stop takes f back and reports whether it
 // prevented it, as context.AfterFunc's does. A panic of f does not stop the next: it goes to the caller of Resolve or
-// Reject or, where a loop or pool ended the call, to OnPanic. It follows Pending.add_done_callback.
+// Reject; else to OnPanic of the loop whose task the goroutine runs, or of the call's own loop; where there is none, as on a pool or in Call.Run on a
+// plain goroutine, it crashes the process. It follows Pending.add_done_callback.
 func (c *Call) OnDone(f func()) (stop func() bool) {
 	if f == nil {
 		misuse("OnDone: nil function")

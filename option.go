@@ -48,7 +48,7 @@ func Abandon() Option {
 
 // OnUndelivered has f called with a value that a cancelled call's function returned all the same, so that what must be
 // closed can be. f runs on the goroutine of the function before the call is done (after it, if the call was
-// abandoned). T must be the call's own type. It follows Prefect's FutureQueueService and Kotlin's onUndeliveredElement.
+// abandoned); a panic of f goes where one of an OnDone function would, but not to the caller of Resolve. T must be the call's own type. It follows Prefect's FutureQueueService and Kotlin's onUndeliveredElement.
 func OnUndelivered[T any](f func(T)) Option {
 	if f == nil {
 		misuse("OnUndelivered: nil function")

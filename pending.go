@@ -68,7 +68,7 @@ func (p *Pending[T]) WaitOrCancel(ctx context.Context) (T, error) {
 	return p.result()
 }
 
-// Result returns the result of a call that is done, and ErrNotDone until then. It does not block.
+// Result returns the result of a call that is done, and ErrNotDone until then. It does not block; see [Call.State] for what it may run.
 func (p *Pending[T]) Result() (T, error) {
 	if !p.c.settled() {
 		var zero T

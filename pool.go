@@ -168,11 +168,11 @@ func (p *Pool) submitAs(c *Call, known bool, later *tells) error {
 	}
 	switch {
 	case full:
-		c.unaccept(later)
+		c.unaccept(p, later)
 		return refuse(ErrFull, "%s was refused by %v: %s for a worker: wait for one, or raise QueueLimit", callName(c), p,
 			count(p.o.QueueLimit, "call waits", "calls wait"))
 	case !sent:
-		c.unaccept(later)
+		c.unaccept(p, later)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.closing.Load() {
@@ -214,17 +214,17 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level, later *tells) (sent, full 
 		p.queue.Sweep() // those that have ended are not to be looked at again the next time
 		calls, _ := p.unread()
 		p.mu.Unlock()
-		c.settleBefore(calls, later)
+		c.settleBefore(p, calls, later)
 	}
 }
 
 // settleBefore is told what is before c in a full queue: calls whose context is over do not count, but nobody may have looked. If a function of theirs ends
 // the goroutine, the pool has not got c.
-func (c *Call) settleBefore(calls []*Call, later *tells) {
+func (c *Call) settleBefore(p *Pool, calls []*Call, later *tells) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.unaccept(later)
+			c.unaccept(p, later)
 		}
 	}()
 	each.Do(calls, func(c *Call) { c.settledFor(later) })
@@ -391,7 +391,7 @@ func (p *Pool) submitAfter(c *Call, d time.Duration) error {
 	p.mu.Lock()
 	if p.stop != running {
 		p.mu.Unlock()
-		c.unaccept(nil)
+		c.unaccept(p, nil)
 		return refuse(ErrStopped, "%s was refused by %v: it %s", callName(c), p, stopsOrHas(p.ended))
 	}
 	if p.delayed == nil {

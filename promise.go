@@ -58,7 +58,8 @@ func (p *Promise[T]) Reject(err error) bool {
 
 // OnCancel has f called with the cause when the promise is asked to cancel. With one set, Cancel only asks: the promise ends when
 // Resolve or Reject is called, and then cancelled. Without, Cancel ends it at once. On a promise that has been asked
-// or has ended, f is ignored. It follows async-kernel's Pending.set_canceller.
+// or has ended, f is ignored. Several run in the order in which they were given. A panic of f goes where one of an OnDone function would; a nil f panics.
+// It follows async-kernel's Pending.set_canceller.
 func (p *Promise[T]) OnCancel(f func(cause error)) {
 	if f == nil {
 		misuse("OnCancel: nil function")

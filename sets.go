@@ -104,7 +104,6 @@ func (c *Call) join() {
 		c.mu.Unlock()
 		return
 	}
-	c.set(flagJoined)
 	var cause error // of a group that is cancelled already
 	// The node that stands before the call is the last of its nodes: if Add has come before, it is not used.
 	own := c.has(flagMember) && c.nodes() == nil
@@ -143,6 +142,7 @@ func (c *Call) join() {
 		}
 		l.set.lock.Unlock()
 	}
+	c.set(flagJoined) // last: who submits it too goes by that without the lock, and by flagHeld
 	c.mu.Unlock()
 	if cause != nil {
 		c.Cancel(cause)

@@ -85,7 +85,7 @@ func (w *Waiter) Submit(c *Call) error {
 	}
 	if w.closed || !w.pushLocked(c) {
 		w.mu.Unlock()
-		c.unaccept(nil)
+		c.unaccept(w, nil)
 		return refuse(ErrClosed, "%s was refused by %v: the wait is over", callName(c), w)
 	}
 	w.kidsN++
@@ -217,7 +217,7 @@ func (w *Waiter) OnDone(f func(context.Context)) {
 // returns. It returns nil when c is done, never c's own error. When ctx ends first, what was submitted and has not
 // finished is cancelled, at once, and the error is that of Pending.Wait; a later Wait may go on. In a task, the loop runs what is
 // submitted, and the task waits suspended. After c is done the Waiter takes no more; a Wait after that, or for another call,
-// is ErrClosed. It follows Waiter.wait.
+// is ErrClosed, and one while another goroutine waits with it ErrMismatch. It follows Waiter.wait.
 //
 //go:noinline
 func (w *Waiter) Wait(ctx context.Context, c *Call) error {

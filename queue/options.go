@@ -46,7 +46,8 @@ func (o *Options) check() {
 	}
 }
 
-// A Policy says what Put does with a value for which a queue has no room.
+// A Policy says what Put does with a value for which a queue has no room by its own Limit. Where each value is a call on a loop, and that is at its
+// QueueLimit, Put returns hop.ErrFull under each policy.
 type Policy int
 
 const (

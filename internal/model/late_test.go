@@ -165,3 +165,34 @@ func TestShutdownIsToldThatATurnWasRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestSubmittedTwiceAtOnce: a call in a group with a Limit that two goroutines submit gets its place before it runs all the same (S34).
+func TestSubmittedTwiceAtOnce(t *testing.T) {
+	ctx := context.Background()
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		running := 0
+		f := func(context.Context) (int, error) {
+			if running++; running > 1 {
+				x.Errorf("%d run at once", running)
+			}
+			x.Point("running")
+			running--
+			return 0, nil
+		}
+		hop.WithGroup(ctx, &hop.GroupOptions{Limit: 1}, func(ctx context.Context) error {
+			done := make(chan struct{}, 2)
+			for range 2 {
+				c := hop.New(ctx, f)
+				for range 2 {
+					go func() {
+						hop.Goroutines.Submit(c.Call())
+						done <- struct{}{}
+					}()
+				}
+				<-done
+				<-done
+			}
+			return nil
+		})
+	})
+}
