@@ -21,7 +21,9 @@ type cost struct {
 	most  float64
 }
 
-// TestCosts holds what the documentation says of costs to limits (see docs/how-it-works.md).
+// TestCosts holds what the documentation says of costs to limits (see docs/how-it-works.md). The figure beside each is that of a quiet machine; the same code
+// takes up to three times as much on one whose memory is slow at the time, where a swap is as fast. So the limits are above that: what they find is a cost of
+// another kind, such as a call that blocks. Allocations are counted exactly, in TestAllocations.
 func TestCosts(t *testing.T) {
 	switch {
 	case raceEnabled, testing.CoverMode() != "":
@@ -47,23 +49,23 @@ func TestCosts(t *testing.T) {
 					hop.Yield(ctx)
 				}
 			}
-		}), 12},
+		}), 30},
 		{"Post, from elsewhere, to an atomic swap", swaps, func(n int) { // 5
 			for range n {
 				l.Post(nothing)
 			}
 			hop.Run(bg, l, func(context.Context) error { return nil })
-		}, 20},
+		}, 40},
 		{"Do inline, to an atomic swap", swaps, inside(func(ctx context.Context, n int) { // 31
 			for range n {
 				hop.Do(ctx, l, one)
 			}
-		}), 60},
+		}), 180},
 		{"Go and Wait on the own loop, to an atomic swap", swaps, inside(func(ctx context.Context, n int) { // 75
 			for range n {
 				hop.Go(ctx, l, one).Wait(ctx)
 			}
-		}), 250},
+		}), 600},
 		{"Yield, to a switch of coroutines", switches, inside(func(ctx context.Context, n int) { // 1.6
 			for range n {
 				hop.Yield(ctx)

@@ -37,10 +37,10 @@ func Yield(ctx context.Context) error {
 	return w.outcome(ctx, why, "a yield")
 }
 
-// Sleep waits for at least d: a task suspended, a pool worker with its place given back. It returns nil, or an error that is
-// ctx.Err() and its cause if ctx ends first, or is over before, however short d is; ErrStopped or ErrCannotWait. In a task it costs no goroutine, no allocation where
-// [Pending.Wait] costs none, and about 0.7 µs, most of it the runtime's timer. A suspended task takes some 3 KB, its stack included. It follows
-// asyncio.sleep.
+// Sleep waits for at least d: a task suspended, a pool worker with its place given back. It returns nil, or an error that is ctx.Err() and
+// its cause if ctx ends first, or is over before, however short d is; ErrStopped or ErrCannotWait. In a task it costs no goroutine, no
+// allocation where [Pending.Wait] costs none, and about 0.7 µs, most of it the runtime's timer. A suspended task takes some 3 KB, its stack
+// included. It follows asyncio.sleep.
 //
 //go:noinline
 func Sleep(ctx context.Context, d time.Duration) error {
@@ -96,9 +96,9 @@ func Blocking[T any](ctx context.Context, f func(context.Context) (T, error)) (T
 	return p.result2(p.c.doOn(ctx, Workers(), pc))
 }
 
-// Recv receives from ch as <-ch does, without blocking a loop: ok is false when ch is closed and drained. err is that of
-// a wait; then nothing was received: a value that comes at the same moment, or is there though ctx is over, is returned instead. In a task or on a pool's worker that
-// has to wait, it costs a goroutine while it waits.
+// Recv receives from ch as <-ch does, without blocking a loop: ok is false when ch is closed and drained. err is that of a wait; then
+// nothing was received: a value that comes at the same moment, or is there though ctx is over, is returned instead. In a task or on a
+// pool's worker that has to wait, it costs a goroutine while it waits.
 //
 //go:noinline
 func Recv[T any](ctx context.Context, ch <-chan T) (v T, ok bool, err error) {

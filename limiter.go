@@ -96,9 +96,9 @@ func (l *Limiter) check() {
 	}
 }
 
-// Acquire takes a place, waiting in line until one is free; with a ctx that is over it takes none, also if one is free. When it returns an error it has taken none: one that is
-// ctx.Err() and its cause, a [DeadlockError] when every place is held by calls that wait for the caller, ErrStopped,
-// ErrCannotWait.
+// Acquire takes a place, waiting in line until one is free; with a ctx that is over it takes none, also if one is free. When it returns an
+// error it has taken none: one that is ctx.Err() and its cause, a [DeadlockError] when every place is held by calls that wait for the
+// caller, ErrStopped, ErrCannotWait.
 //
 //go:noinline
 func (l *Limiter) Acquire(ctx context.Context) error {

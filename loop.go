@@ -35,9 +35,9 @@ type LoopOptions struct {
 	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
 	StallAfter time.Duration
 	// OnPanic gets the panics that no caller can receive: those of posted functions, of functions given to OnDone (of a call or a Waiter),
-	// OnCancel and OnUndelivered, and of the function of a call that was abandoned. It runs where the panic was: on the loop, but for an OnDone function's of a call that another goroutine has ended, as by
-	// Cancel while it was queued; that one runs it then. nil: such a panic crashes the process, as in plain Go; only that of an abandoned call
-	// is logged.
+	// OnCancel and OnUndelivered, and of the function of a call that was abandoned. It runs where the panic was: on the loop, but for an
+	// OnDone function's of a call that another goroutine has ended, as by Cancel while it was queued; that one runs it then. nil: such a panic
+	// crashes the process, as in plain Go; only that of an abandoned call is logged.
 	OnPanic func(*PanicError)
 	// Logger gets reports; nil: slog.Default().
 	Logger *slog.Logger

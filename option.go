@@ -46,9 +46,10 @@ func Abandon() Option {
 	return optionFunc(func(c *Call) { c.set(flagAbandon) })
 }
 
-// OnUndelivered has f called with a value that a cancelled call's function returned all the same, so that what must be
-// closed can be. f runs on the goroutine of the function before the call is done (after it, if the call was
-// abandoned); a panic of f goes where one of an OnDone function would, but not to the caller of Resolve. T must be the call's own type. It follows Prefect's FutureQueueService and Kotlin's onUndeliveredElement.
+// OnUndelivered has f called with a value that a cancelled call's function returned all the same, so that what must be closed can be. f
+// runs on the goroutine of the function before the call is done (after it, if the call was abandoned); a panic of f goes where one of an
+// OnDone function would, but not to the caller of Resolve. T must be the call's own type. It follows Prefect's FutureQueueService and
+// Kotlin's onUndeliveredElement.
 func OnUndelivered[T any](f func(T)) Option {
 	if f == nil {
 		misuse("OnUndelivered: nil function")

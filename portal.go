@@ -72,10 +72,10 @@ func Go[T any](ctx context.Context, on Portal, f func(context.Context) (T, error
 	return p
 }
 
-// Do has f run on the portal on, waits for it, and returns its result: Go and WaitOrCancel in one. On the loop that the
-// caller is on, f runs at once and here, as a call of its own, and keeps the caller until it returns, also with [Abandon]. While Do waits on a goroutine that is not on a
-// loop, it runs there what is sent to the call's [Origin]. Errors of its own are those of WaitOrCancel, and ErrCannotWait, in which
-// case f has not run.
+// Do has f run on the portal on, waits for it, and returns its result: Go and WaitOrCancel in one. On the loop that the caller is on, f
+// runs at once and here, as a call of its own, and keeps the caller until it returns, also with [Abandon]. While Do waits on a goroutine
+// that is not on a loop, it runs there what is sent to the call's [Origin]. Errors of its own are those of WaitOrCancel, and ErrCannotWait,
+// in which case f has not run.
 //
 // On one's own loop Do costs about 0.1 µs, on the loop of another goroutine 0.5 µs. On the loop of a locked thread it costs about as much
 // while exchanges follow each other closely (both sides spin for a moment), and otherwise what the kernel takes to wake a thread, some 30 µs. It
@@ -113,10 +113,10 @@ func Run(ctx context.Context, on Portal, f func(context.Context) error, opts ...
 	return err
 }
 
-// After is Go with a delay: the call is due d from now, never earlier, or at once if d is not positive. It is Queued meanwhile; cancelling it
-// takes the timer back. A loop or pool that shuts down cancels the calls that are not due, and refuses those made from then on that have a delay, with
-// ErrStopped. On a loop the timer is part of the Pending, some 140
-// bytes in all, and one timer of the runtime's serves all that wait. It follows async-kernel's call_later.
+// After is Go with a delay: the call is due d from now, never earlier, or at once if d is not positive. It is Queued meanwhile; cancelling
+// it takes the timer back. A loop or pool that shuts down cancels the calls that are not due, and refuses those made from then on that have
+// a delay, with ErrStopped. On a loop the timer is part of the Pending, some 140 bytes in all, and one timer of the runtime's serves all
+// that wait. It follows async-kernel's call_later.
 //
 //go:noinline
 func After[T any](ctx context.Context, d time.Duration, on Portal, f func(context.Context) (T, error), opts ...Option) *Pending[T] {

@@ -407,7 +407,7 @@ func (l *Loop) mayStillSubmit(c *Call) (maker *Call) {
 		}
 		on, ok := a.call.Portal().(*Loop)
 		if fb := a.call.fb.Load(); !ok && fb != nil && fb.s != nil && fb.s.loop != nil {
-			on, ok = fb.s.loop, true // it was sent to a Waiter with which one of the loop's tasks waits
+			on, ok = fb.s.loop, true // it runs in one of the loop's tasks, or was sent to a Waiter with which one waits
 		}
 		if ok && on.within(l) && (maker == nil || a.call.has(flagHook)) {
 			maker = a.call

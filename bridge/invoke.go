@@ -12,13 +12,13 @@ import (
 // Invoke runs f, any function, with args as a call on on, and returns its Pending without waiting. The call is named after
 // f.
 //
-// Arguments. If the first parameter of f is a context.Context, f gets the call's own, and args are the rest. The arguments
-// for a variadic parameter are given one by one. An argument must be assignable to its parameter by Go's rules, or be
-// converted to it without loss: from one type of number to another in which it has the very same value (3.0 fits an int,
-// 3.5 and -0.0 do not; 300 does not fit an int8, nor 1<<53+1 a float64; complex numbers fit only complex types, and others none of these), and between types that have the same kind and the same
-// underlying type (a string and a named string). Strings, byte slices and runes are not converted into each other. nil
-// fits what can be nil. When the arguments do not fit, f is not called, and the Pending has ended with an error that names f,
-// the argument and the parameter, both counted from 1 (the context, where f takes one, is parameter 1), and the type.
+// Arguments. If the first parameter of f is a context.Context, f gets the call's own, and args are the rest. The arguments for a variadic
+// parameter are given one by one. An argument must be assignable to its parameter by Go's rules, or be converted to it without loss: from
+// one type of number to another in which it has the very same value (3.0 fits an int, 3.5 and -0.0 do not; 300 does not fit an int8, nor
+// 1<<53+1 a float64; complex numbers fit only complex types, and others none of these), and between types that have the same kind and the
+// same underlying type (a string and a named string). Strings, byte slices and runes are not converted into each other. nil fits what can
+// be nil. When the arguments do not fit, f is not called, and the Pending has ended with an error that names f, the argument and the
+// parameter, both counted from 1 (the context, where f takes one, is parameter 1), and the type.
 //
 // Result. An error at the end of f's results is the call's error; the rest is its value:
 //

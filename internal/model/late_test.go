@@ -19,8 +19,8 @@ func searchRandomly(t *testing.T, runs int, body func(*explore.Trial)) {
 	}
 }
 
-// TestSentLate: somebody sends to a Waiter, or to an Origin, while the place of the goroutine that waits is closed, or the context of its wait ends. What is still
-// taken is cancelled: it keeps neither (S24, S25).
+// TestSentLate: somebody sends to a Waiter, or to an Origin, while the place of the goroutine that waits is closed, or the context of its
+// wait ends. What is still taken is cancelled: it keeps neither (S24, S25).
 func TestSentLate(t *testing.T) {
 	ctx := context.Background()
 	sleep := func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) }
