@@ -27,10 +27,11 @@ func (w *wait) block(ctx context.Context) phase {
 // blockTask is block in a task. Most have no places, and wait with the context of their call or with one that never ends: for these it does without
 // what stands between, see suspend.
 func (w *wait) blockTask(ctx context.Context) phase {
-	if w.fb.hasPlaces() || !w.bind(ctx) && ctx.Done() != nil {
+	if w.limit.Load() != nil || w.fb.hasPlaces() {
 		return w.block(ctx)
 	}
 	turn.At(turn.Block, w)
+	w.endWithCall()
 	w.co.s.suspend(w.co)
 	turn.At(turn.Resume, w)
 	return phase(w.state.Load() & phaseMask)
@@ -44,35 +45,49 @@ func (w *wait) blockAside(ctx context.Context) {
 }
 
 func (w *wait) blockHere(ctx context.Context) {
+	l := w.limit.Load()
 	switch {
+	case w.co != nil && l != nil:
+		w.suspendUnder(l)
 	case w.co != nil:
-		if w.bind(ctx) || ctx.Done() == nil {
-			w.co.s.suspend(w.co)
-		} else {
-			w.suspendUnder(ctx)
-		}
+		w.endWithCall()
+		w.co.s.suspend(w.co)
 	case w.fb != nil && w.fb.w != nil && !bug.KeepsPlace:
 		w.fb.w.stepAside()
-		if w.fb.canWait(ctx) != nil { // a Close came after the look at it, and perhaps before the wait stood
+		if w.fb.w.p.closing.Load() && !w.carriesCall(ctx, l) { // a Close came after the look at it, and perhaps before the wait stood
 			w.wakeAs(w.seq(), stopped)
 		}
-		w.blockGoroutine(ctx)
+		w.blockGoroutine(l)
 		w.fb.w.stepBack()
 	default:
-		w.blockGoroutine(ctx)
+		w.blockGoroutine(l)
 	}
 }
 
-// suspendUnder suspends the task until it is resumed, or ctx ends.
-func (w *wait) suspendUnder(ctx context.Context) {
-	seq := w.seq()
-	ctx = behindValues(ctx)
-	if gc, ok := ctx.(*groupContext); ok {
-		n := &endNode{w: w, seq: seq}
-		gc.g.addEnd(n)
-		defer gc.g.dropEnd(n)
-	} else {
-		defer context.AfterFunc(ctx, func() { w.wakeAs(seq, ended) })()
+// carriesCall reports whether ctx, which l belongs to, is a call's or derived from one.
+func (w *wait) carriesCall(ctx context.Context, l *waitLimit) (carries bool) {
+	if w.fb.cur.Load() == nil {
+		return false
+	}
+	if l != nil {
+		return l.above != nil
+	}
+	defer func() {
+		if !carries {
+			recover() // a user's context, as one that never ends
+		}
+	}()
+	return w.bound.Load() != nil || CurrentCall(ctx) != nil
+}
+
+// suspendUnder suspends the task until it is resumed, or the context that l is for ends.
+func (w *wait) suspendUnder(l *waitLimit) {
+	if l.group != nil {
+		n := &endNode{w: w, seq: w.seq()}
+		l.group.addEnd(n)
+		defer l.group.dropEnd(n)
+	} else if l.ended.Load() {
+		w.wakeAs(l.seq, ended)
 	}
 	w.co.s.suspend(w.co)
 }
@@ -86,41 +101,33 @@ type endNode struct {
 
 func (n *endNode) Wake() bool { return n.w.wakeAs(n.seq, ended) }
 
-// bind has the wait end with ctx, if ctx is that of a call that the goroutine runs. This, the usual case, costs no registration:
-// the call's cancel looks here.
-func (w *wait) bind(ctx context.Context) bool {
-	cc, ok := ctx.(*callContext)
-	if !ok {
-		if cc, ok = behindValues(ctx).(*callContext); !ok {
-			return false
-		}
-	}
-	c := (*Call)(cc)
-	if w.fb == nil || c.fb.Load() != w.fb || c.done() {
-		return false
-	}
-	if w.bound.Load() != c {
-		w.bound.Store(c)
-	}
-	if c.has(flagCancel) && !bug.MissesEnd {
+// endWithCall has the wait end with the call that it is bound to, where it has no other limit. This, the usual case, costs no registration: the call's
+// cancel looks here.
+func (w *wait) endWithCall() {
+	if c := w.bound.Load(); c != nil && c.has(flagCancel) && !bug.MissesEnd {
 		w.wakeAs(w.seq(), ended)
-	} else {
-		c.watch()
 	}
-	return true
 }
 
 // blockGoroutine blocks the goroutine in a channel, if the answer does not come before; see spin.go.
-func (w *wait) blockGoroutine(ctx context.Context) {
+func (w *wait) blockGoroutine(l *waitLimit) {
 	if w.hope != nil && w.linger() {
 		return
 	}
 	if w.ch == nil {
 		w.ch = make(chan struct{}, 1)
 	}
-	var done <-chan struct{}
-	if !w.bind(ctx) {
-		done = ctx.Done()
+	var done chan0
+	switch {
+	case l == nil:
+		w.endWithCall()
+		if c := w.bound.Load(); c != nil && c.unwatched() {
+			c.watchQuietly()
+		}
+	case l.group != nil:
+		done = l.group.ctx.Done()
+	default:
+		done = l.done
 	}
 	var due <-chan time.Time
 	if w.alarm != nil {

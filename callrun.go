@@ -81,10 +81,24 @@ func (c *Call) crashed(r any) {
 	} else {
 		err = refuse(ErrGoexit, "%s: the function ended its goroutine with runtime.Goexit", c.where())
 	}
+	defer c.endCrashed(err) // also if a method of the parent's, which is a user's, ends the goroutine, as perhaps it has just done
 	c.lookAtClock()
-	if c.parentErr() != nil {
+	if c.parentOver() {
 		c.parentEnded()
 	}
+}
+
+// parentOver is whether parentErr says something, false if that panics.
+func (c *Call) parentOver() (over bool) {
+	defer func() {
+		if !over {
+			recover()
+		}
+	}()
+	return c.parentErr() != nil
+}
+
+func (c *Call) endCrashed(err error) {
 	c.mu.Lock()
 	switch cause := c.endedBy(); {
 	case c.done():
@@ -102,8 +116,8 @@ func (c *Call) crashed(r any) {
 // start takes the function to run, on fb; true once.
 func (c *Call) start(fb *fiber) bool {
 	turn.At(turn.Start, c)
-	if c.parentErr() != nil {
-		c.parentEnded()
+	if !c.has(flagEndless) {
+		c.askParent()
 	}
 	for c.hasRare() == nil {
 		turn.Race(c)
@@ -117,6 +131,33 @@ func (c *Call) start(fb *fiber) bool {
 		}
 	}
 	return c.startLocked(fb)
+}
+
+// askParent looks whether the parent has ended before the call begins. A method of a user's context may panic, or end the goroutine: then the call fails.
+func (c *Call) askParent() {
+	if c.under.kind == nil {
+		misuseOfZero()
+	}
+	asked := false
+	defer func() {
+		if asked {
+			return
+		}
+		r := recover()
+		err := refuse(ErrGoexit, "%s: its context ended the goroutine with runtime.Goexit", c.where())
+		if r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack(), call: c}
+		}
+		var later tells
+		defer later.tell()
+		if !c.failNow(err, &later) && r != nil {
+			panic(r) // a function's that was told of the end
+		}
+	}()
+	if c.errAbove() != nil {
+		c.parentEnded()
+	}
+	asked = true
 }
 
 // startLocked is start for a call that has a limit of its own, or may be ending.
@@ -352,7 +393,7 @@ func (c *Call) endWith(sets *linkNode, end *callEnd, later *tells) {
 		c.deputyEnded() // before functions: one may wait for who waits for the deputy
 	}
 	if end.h != nil {
-		defer end.h.undo() // last: it may ask a context of a user's
+		defer end.h.undo(c) // last: it may ask a context of a user's
 	}
 	if u != nil {
 		defer func() { u.keep(c.failure()) }() // which asks the error: it may be a user's
@@ -405,6 +446,11 @@ func (c *Call) failFor(err error, later *tells) bool {
 			return true
 		}
 	}
+	return c.failNow(err, later)
+}
+
+// failNow is failFor without a look at the parent.
+func (c *Call) failNow(err error, later *tells) bool {
 	c.mu.Lock()
 	if old := c.st.Or(flagEnding); State(old&stateMask) > Queued {
 		c.mu.Unlock()

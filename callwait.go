@@ -47,14 +47,14 @@ func (c *Call) awaitInTask(ctx context.Context, pc uintptr, fb *fiber) error {
 	if hostsInCalls.Load() && c.needsHost(fb) {
 		return c.hostWaits()
 	}
+	c.watchFor(ctx)
 	w := prepare(fb, ctx, pc)
-	w.limitTo(ctx)
 	w.onCall.Store(c)
 	if !c.list(w) {
 		w.abort()
 		return nil
 	}
-	if d := c.deadlocks(ctx, fb); d != nil {
+	if d := c.deadlocks(fb); d != nil {
 		return c.refusedWith(d, w)
 	}
 	why := w.blockTask(ctx)
@@ -80,9 +80,9 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 	if foreignHosts.Load() && c.needsHost(fb) {
 		return c.hostWaits()
 	}
+	c.watchFor(ctx)
 	w := prepare(fb, ctx, pc)
 	if fb != nil {
-		w.limitTo(ctx)
 		w.onCall.Store(c)
 	}
 	c.mu.Lock()
@@ -108,15 +108,13 @@ func (c *Call) awaitHere(ctx context.Context, pc uintptr, fb *fiber, pump bool, 
 		server.attach(w)
 	}
 	c.mu.Unlock()
-	if fb == nil {
-		if !sameContext(ctx, c.parent()) {
-			c.watch()
+	if fb != nil {
+		if d := c.deadlocks(fb); d != nil {
+			if server != nil {
+				server.letGo()
+			}
+			return c.refusedWith(d, w)
 		}
-	} else if d := c.deadlocks(ctx, fb); d != nil {
-		if server != nil {
-			server.letGo()
-		}
-		return c.refusedWith(d, w)
 	}
 	why := w.block(ctx)
 	if why != woken {
@@ -170,11 +168,16 @@ func (c *Call) unlist(w *wait) {
 	c.mu.Unlock()
 }
 
-// deadlocks returns the deadlock that the wait of fb for c, which has been listed, is part of. From here on the end of c's parent ends c.
-func (c *Call) deadlocks(ctx context.Context, fb *fiber) error {
+// watchFor sees to it that the end of c's parent ends c while somebody waits for it with ctx, whose own end is told anyway. It comes before the wait
+// stands: the parent may be a user's, which is asked.
+func (c *Call) watchFor(ctx context.Context) {
 	if !sameContext(ctx, c.parent()) {
 		c.watch()
 	}
+}
+
+// deadlocks returns the deadlock that the wait of fb for c, which has been listed, is part of.
+func (c *Call) deadlocks(fb *fiber) error {
 	lookAgain()
 	return findDeadlock(fb, c)
 }

@@ -110,7 +110,7 @@ func (c *Call) contextTimeUp() {
 	r.timed = 0
 	h := c.unhookDone(x)
 	c.mu.Unlock()
-	defer h.undo()
+	defer h.undo(c)
 	defer c.passKids(nil)
 	timed.tellAll(c, nil)
 }

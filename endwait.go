@@ -173,7 +173,6 @@ func awaitEnd(ctx context.Context, ended *Event, needs func(party) bool, each fu
 		circle := false
 		var mine *endWait
 		err := waitOn(inner, 0, "the end of a stop", func(w *wait) bool {
-			w.limitTo(inner)
 			w.arm()
 			mine = &endWait{party: me, w: w, seq: w.seq(), needs: needs, each: each}
 			mine.add()

@@ -47,6 +47,7 @@ type Group struct {
 	ended    bool          // the context has ended, and ends is told
 	ends     waitlist.List // tasks that wait with the context: so they need no context.AfterFunc
 	limiting groupLimit
+	limit    waitLimit // of waits with the context
 }
 
 // groupContext is the context of f: the group is found from it.
@@ -120,6 +121,7 @@ func newGroup(ctx context.Context, o *GroupOptions) *Group {
 	up := anchorOf(ctx)
 	known := anchor{up.call, &link{set: &g.set, group: g, up: up.sets}}
 	g.ctx = &groupContext{anchorContext{inner, known}, g, labelsIn(ctx)}
+	g.limit.group, g.limit.above = g, up.call
 	g.set.lock = &g.mu
 	g.many.each, g.many.of = g.set.each, ofGroup
 	return g

@@ -18,6 +18,20 @@ func (c *Call) watch() {
 	}
 }
 
+// watchQuietly is watch while a wait stands: should a method of the parent, which is a user's, panic, then the end of the function will say so.
+//
+//go:noinline
+func (c *Call) watchQuietly() {
+	watched := false
+	defer func() {
+		if !watched {
+			recover()
+		}
+	}()
+	c.hook()
+	watched = true
+}
+
 // unwatched reports whether watch has something to do.
 func (c *Call) unwatched() bool {
 	st := c.st.Load()
@@ -125,7 +139,7 @@ func (c *Call) keepHook(h *hook) {
 		x.hook, h = h, nil
 	}
 	c.mu.Unlock()
-	h.undo() // the call has ended meanwhile, or another has hooked it after that
+	h.undo(c) // the call has ended meanwhile, or another has hooked it after that
 }
 
 // hookWith registers h, and keeps it.
@@ -162,18 +176,29 @@ func (c *Call) hookToContext(parent context.Context, h *hook) {
 	}
 }
 
-// undo takes it back; nil: there is nothing to take back. No lock is held, since a context of a user's may be asked.
-func (h *hook) undo() {
+// undo takes it back, which is c's; nil: there is nothing to take back. No lock is held, since a context of a user's may be asked.
+func (h *hook) undo(c *Call) {
 	if h == nil {
 		return
 	}
 	if h.stop != nil {
-		h.stop()
+		h.unregister(c)
 	}
 	h.kid.drop()
 	if h.s != nil {
 		h.s.leaveHub()
 	}
+}
+
+// unregister takes the registration with package context back. Should a method of a user's context panic there, on whatever goroutine has ended the call,
+// the call is as it is.
+func (h *hook) unregister(c *Call) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panickedUnseen(panicked(r))
+		}
+	}()
+	h.stop()
 }
 
 // leaveHub is told that a call, which has ended, is not in the loop's hub any more. On the loop itself there is nothing to do: that drops a hub before
@@ -222,6 +247,9 @@ func (s *sched) hubUnder(parent context.Context) *Call {
 //go:noinline
 func (s *sched) newHub(parent context.Context) *Call {
 	h := &Call{under: parentOf(parent), kind: noCall}
+	if s.loop != nil {
+		h.portal = portalRef(s.loop)
+	}
 	h.set(flagHub)
 	if old := s.hub.Swap(h); old != nil {
 		old.finish(Succeeded, nil) // who is in its list still hears of the end; without them, it is taken back

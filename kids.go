@@ -184,7 +184,7 @@ func (k *kid) drop() bool {
 			pass = outlived && !x.outlived() && !x.kids.empty()
 		}
 		c.mu.Unlock()
-		h.undo()
+		h.undo(c)
 		if pass {
 			go c.passKids(nil) // which may run functions of users
 		}
@@ -248,7 +248,7 @@ func (c *Call) passOnce(later *tells) (calls []*Call) {
 		if passed {
 			h = c.unhookDone(x)
 			c.mu.Unlock()
-			h.undo()
+			h.undo(c)
 			return calls
 		}
 		kids.addTo(c)

@@ -219,21 +219,20 @@ func runLoopUntil(ctx context.Context, o *LoopOptions, c *Call, pc uintptr) {
 	c.OnDone(func() { l.beginStop(graceful) })
 	stop := context.AfterFunc(behindValues(ctx), func() { l.beginStop(hard) })
 	defer stop()
-	defer l.beginWait(ctx, pc)()
+	defer l.beginWait(pc)()
 	l.s.drive()
 	l.leaveDriver(ctx)
 }
 
 // beginWait has the goroutine that drives the loop, if hop knows it, wait for all calls of the loop, as others see it: until it calls end.
-func (l *Loop) beginWait(ctx context.Context, pc uintptr) (end func()) {
+func (l *Loop) beginWait(pc uintptr) (end func()) {
 	fb := l.s.driver.Load()
 	if fb == nil {
 		return func() {}
 	}
 	// Before it stands: nobody ends it then, as RunLoop does not return before the loop has stopped.
-	fb.wait.bound.Store(nil)
 	fb.wait.onMany.Store(&manyWait{each: l.eachRunning, deaf: true, runs: true, of: ofRunLoop})
-	w := begin(fb, ctx, pc)
+	w := begin(fb, context.Background(), pc) // ctx does not end it
 	lookAgain()
 	return w.finish
 }

@@ -85,8 +85,8 @@ func (c *Call) guard(f func()) {
 	}
 }
 
-// panickedUnseen is told of a panic of the function when the call has ended: it was abandoned, and whoever waited for it has its result. That ends no
-// process.
+// panickedUnseen is told of a panic when the call has ended: of its function, which was abandoned, or of a method of its context's. Whoever waited for it
+// has its result. That ends no process.
 func (c *Call) panickedUnseen(p *PanicError) {
 	l, ok := c.Portal().(*Loop)
 	switch {
@@ -100,7 +100,7 @@ func (c *Call) panickedUnseen(p *PanicError) {
 }
 
 func (c *Call) logPanic(to *slog.Logger, p *PanicError) {
-	to.Error("hop: the function of an abandoned call panicked", "call", c.Name(), "on", portalName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
+	to.Error("hop: the function of a call that had ended panicked, or its context", "call", c.Name(), "on", portalName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
 }
 
 // escaped is told of panics that no caller can receive. Where that ends the process, the first does, and the others are logged before.

@@ -177,7 +177,7 @@ func (t telling) tell() {
 		return
 	}
 	if t.h != nil {
-		defer t.h.undo()
+		defer t.h.undo(t.c)
 	}
 	defer t.last.WakeAll()
 	t.c.runDone(t.fs)

@@ -63,8 +63,8 @@ type wait struct {
 	onCall atomic.Pointer[Call]
 	onMany atomic.Pointer[manyWait]
 	pc     atomic.Uintptr
-	bound  atomic.Pointer[Call]            // the wait ends when this call's context does; the goroutine's own stays after the wait, see begin
-	limit  atomic.Pointer[context.Context] // or this one
+	bound  atomic.Pointer[Call]      // the wait ends when this call's context does; the goroutine's own stays after the wait, see begin
+	limit  atomic.Pointer[waitLimit] // or this one
 
 	refusal atomic.Pointer[DeadlockError] // why it was refused while it stood
 	timer   timerheap.Timer
@@ -157,11 +157,6 @@ func begin(fb *fiber, ctx context.Context, pc uintptr) *wait {
 // prepare is begin up to where the wait can be woken: that comes with arm. Who puts the wait into a line arms it under the lock of that line. So
 // who has seen that a call waits comes after it there.
 func prepare(fb *fiber, ctx context.Context, pc uintptr) *wait {
-	switch ctx.(type) {
-	case *callContext, *groupContext:
-	default:
-		ctx.Done() // a method of a user's, which may panic: better now than when the wait stands, and a worker's place has been given back
-	}
 	var w *wait
 	if fb == nil {
 		w = waits.Get().(*wait) // no search for deadlocks comes here: what it looks at is not set
@@ -173,13 +168,85 @@ func prepare(fb *fiber, ctx context.Context, pc uintptr) *wait {
 		if w.pc.Load() != pc {
 			w.pc.Store(userPlace(pc))
 		}
-		// What the last wait was bound to stays, since most often this one is too. Anything else must go before the wait counts.
-		if c := w.bound.Load(); c != nil && ctx != context.Context((*callContext)(c)) {
-			w.bound.Store(nil)
-		}
 	}
 	w.armed = false
+	w.heed(ctx)
 	return w
+}
+
+// heed prepares that the wait ends with ctx. It asks of ctx whatever has to be asked: its methods may be a user's, and may panic or end the goroutine.
+// Once the wait stands, and a worker's place has been given back, none is called.
+func (w *wait) heed(ctx context.Context) {
+	var c *Call
+	switch behind := behindValues(ctx).(type) {
+	case *callContext:
+		c = (*Call)(behind)
+	case *groupContext:
+		if w.fb != nil {
+			w.bind(nil)
+			w.limit.Store(&behind.g.limit)
+			return
+		}
+	}
+	if w.fb != nil {
+		w.bind(c)
+		if c != nil && c.fb.Load() == w.fb && !c.done() {
+			if w.co != nil {
+				c.watch() // a goroutine may get its answer before it has to block
+			}
+			return
+		}
+	}
+	if done := ctx.Done(); done != nil {
+		w.limitTo(ctx, done)
+	}
+}
+
+// bind notes the call with whose context the wait ends, nil if it is none's. What the last wait was bound to stays, since most often this one is too.
+// Anything else must go before the wait counts.
+func (w *wait) bind(c *Call) {
+	if w.bound.Load() != c {
+		w.bound.Store(c)
+	}
+}
+
+// A waitLimit is what ends a wait, beside what it waits for, and is not the call that waits.
+type waitLimit struct {
+	group *Group // whose context it is; nil: done says when it has ended
+	done  chan0
+	above *Call // whose context it is derived from
+
+	// For a task:
+	w     *wait
+	seq   uint64      // which of its waits
+	ended atomic.Bool // the context has, perhaps before the wait stood
+	stop  func() bool // takes the registration of end back
+}
+
+type chan0 = <-chan struct{}
+
+// limitTo has the wait end with ctx, whose Done is done.
+//
+//go:noinline
+func (w *wait) limitTo(ctx context.Context, done chan0) {
+	if w.fb == nil { // nobody else looks at it, so it is used again and again
+		if w.limit.Load() == nil {
+			w.limit.Store(new(waitLimit))
+		}
+		w.limit.Load().done = done
+		return
+	}
+	l := &waitLimit{done: done, above: anchorOf(ctx).call}
+	if w.co != nil {
+		l.w, l.seq = w, w.seq()+1
+		l.stop = context.AfterFunc(ctx, l.end)
+	}
+	w.limit.Store(l)
+}
+
+func (l *waitLimit) end() {
+	l.ended.Store(true)
+	l.w.wakeAs(l.seq, ended)
 }
 
 func (w *wait) arm() {
@@ -195,8 +262,9 @@ func (w *wait) finish() {
 	if w.onMany.Load() != nil {
 		w.onMany.Store(nil)
 	}
-	if w.limit.Load() != nil {
-		w.limit.Store(nil)
+	l := w.limit.Load()
+	if l != nil {
+		w.unlimit(l)
 	}
 	if c := w.bound.Load(); c != nil && c != w.fb.cur.Load() {
 		w.bound.Store(nil) // or the goroutine keeps a call that is not its own
@@ -208,6 +276,22 @@ func (w *wait) finish() {
 	if w.fb == nil {
 		w.ch = nil // it may belong to a testing/synctest bubble
 		waits.Put(w)
+	} else if l != nil && l.stop != nil {
+		l.stop() // last: it may be a user's method
+	}
+}
+
+// unlimit takes limitTo back, up to the registration.
+//
+//go:noinline
+func (w *wait) unlimit(l *waitLimit) {
+	if w.fb == nil {
+		l.done = nil
+		return
+	}
+	w.limit.Store(nil)
+	if l.stop != nil && !w.armed {
+		w.state.Store(l.seq << phaseBits) // this count is used up, though nothing stood: end may be about to come
 	}
 }
 
@@ -254,7 +338,6 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 		return nil
 	}
 	if fb != nil && (w.onMany.Load() != nil || w.onCall.Load() != nil) {
-		w.limitTo(ctx)
 		lookAgain()
 		if d := findDeadlock(fb, nil); d != nil {
 			remove(w)
@@ -301,41 +384,33 @@ func (w *wait) place() string {
 	return "its place"
 }
 
-// limitTo notes, for the search for deadlocks, what else ends the wait.
-func (w *wait) limitTo(ctx context.Context) {
-	switch c := ctx.(type) {
-	case *callContext:
-		if w.bound.Load() != (*Call)(c) {
-			w.bound.Store((*Call)(c))
-		}
-	case *groupContext:
-		w.limit.Store(&c.g.ctx)
-	default:
-		if ctx.Done() != nil {
-			limit := ctx // a copy: only this case pays for it
-			w.limit.Store(&limit)
-		}
-	}
-}
-
-// over reports whether what limits the wait has ended, though the goroutine may not have noticed yet.
+// over reports whether what limits the wait has ended, though the goroutine may not have noticed yet. It is for who searches for deadlocks: no context
+// of a user's is asked.
 func (w *wait) over() bool {
 	if c := w.bound.Load(); c != nil && c.over() {
 		return true
 	}
-	ctx := w.limit.Load()
-	return ctx != nil && (*ctx).Err() != nil
+	limit := w.limit.Load()
+	return limit != nil && limit.over()
+}
+
+func (l *waitLimit) over() bool {
+	if l.group != nil {
+		return l.group.ctx.Err() != nil
+	}
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // late reports whether the wait's own context is derived from that of a call which has ended, though it is not over yet: package context may
 // tell it a moment later, from a goroutine. But one that does not end with the call can look the same.
 func (w *wait) late() bool {
-	ctx := w.limit.Load()
-	if ctx == nil {
-		return false
-	}
-	c := anchorOf(*ctx).call
-	return c != nil && c.over()
+	limit := w.limit.Load()
+	return limit != nil && limit.above != nil && limit.above.over()
 }
 
 // over reports whether the call's context has ended, and only looks: who asks may hold a lock.
@@ -347,8 +422,18 @@ func (c *Call) over() bool {
 		parent := c.parent()
 		up, ok := parent.(*callContext)
 		if !ok {
-			return parent.Err() != nil
+			return isOver(parent)
 		}
 		c = (*Call)(up)
 	}
+}
+
+// isOver reports whether ctx has ended. It may be a user's: one that panics is not over, and whoever has to know will hear of the panic.
+func isOver(ctx context.Context) (over bool) {
+	defer func() {
+		if !over {
+			recover()
+		}
+	}()
+	return ctx.Err() != nil
 }

@@ -85,14 +85,13 @@ func (w *Waiter) awaitKid(ctx context.Context, pc uintptr, k *Call) phase {
 		if errors.Is(fb.canWait(ctx), ErrCannotWait) {
 			return woken // it is finished later
 		}
-		fb.wait.onMany.Store(&manyWait{each: w.eachKid, deaf: true, of: ofWaiter})
+		k.watch()
 		wt := prepare(fb, ctx, pc)
-		wt.limitTo(ctx)
+		wt.onMany.Store(&manyWait{each: w.eachKid, deaf: true, of: ofWaiter})
 		if !k.list(wt) {
 			wt.abort()
 			break
 		}
-		k.watch()
 		lookAgain()
 		refuseStuck(w.kidFibers)
 		why := wt.block(ctx)

@@ -22,7 +22,7 @@ var All = []Mistake{
 	{"UnderLock", "OnDone functions run while the call's lock is held", "Call.endLocked"},
 	{"ListsBlind", "who waits for a call gets on its list without a look whether it is done", "Call.awaitHere, Call.list"},
 	{"EventBlind", "who waits for an event gets on its list without a second look whether it is set", "Event.list"},
-	{"MissesEnd", "a context that ends between the look at it and the registration with it is not noticed", "wait.bind"},
+	{"MissesEnd", "a context that ends between the look at it and the registration with it is not noticed", "wait.endWithCall"},
 	{"DelaysAfterStop", "a delayed call is taken by a loop that stops, and nobody cancels it", "Loop.submitAfter"},
 	{"ForgetsDelayed", "a stop leaves the timers of delayed calls running", "Loop.askToStop, Loop.askDelayed"},
 	{"DyingWorker", "workers that were told to end stay on the list of idle ones", "Pool.reap"},
