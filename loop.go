@@ -120,6 +120,9 @@ func newLoop(o *LoopOptions, parent *Loop) *Loop {
 		l.o.Name = "loop-" + strconv.FormatUint(l.id, 10)
 	}
 	l.s = newSched("loop "+strconv.Quote(l.o.Name), l)
+	if l.o.Host == nil {
+		l.s.signal = make(chan struct{}, 1)
+	}
 	if l.o.Thread {
 		l.hope.thread = l.s
 	}
@@ -137,12 +140,9 @@ func (l *Loop) startLoop() {
 	case l.o.Host != nil:
 		l.startGuest()
 	case l.o.Manual:
-		l.s.signal = make(chan struct{}, 1)
 	case l.o.Thread:
-		l.s.signal = make(chan struct{}, 1)
 		thread.Go(l.main)
 	default:
-		l.s.signal = make(chan struct{}, 1)
 		go l.main()
 	}
 }

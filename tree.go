@@ -46,18 +46,26 @@ func (l *Loop) findOrMake(want LoopOptions, anyOptions bool) (c *Loop, isNew boo
 		return nil, false, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
 	c = newLoop(&want, l)
-	c.startLoop()
+	own := c.o.Host == nil && !c.o.Manual // it has a goroutine of its own: that starts when a stop of l will wait for it
+	if !own {
+		c.startLoop()
+	}
 	l.mu.Lock()
 	late := l.stop != running
-	if !late && !c.finished() {
+	if !late && (own || !c.finished()) {
 		l.children = append(l.children, c)
 	}
 	l.mu.Unlock()
-	if late {
+	switch {
+	case late && !own:
 		c.beginStop(hard)
 		if c.o.Manual {
 			c.closeUndriven(true)
 		}
+	case !late && own:
+		c.startLoop()
+	}
+	if late {
 		return nil, false, refuse(ErrStopped, "%v makes no more children: it %s", l, stopsOrHas(l.ended))
 	}
 	return c, true, nil

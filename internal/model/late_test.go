@@ -196,3 +196,30 @@ func TestSubmittedTwiceAtOnce(t *testing.T) {
 		})
 	})
 }
+
+// TestChildWhileItsParentStops: a child that is made while its parent is closed has stopped, with its goroutine, when the parent has.
+func TestChildWhileItsParentStops(t *testing.T) {
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		l := hop.NewLoop(nil)
+		var child *hop.Loop
+		made := make(chan struct{})
+		x.Go("maker", func() {
+			child, _ = l.Child("child", nil)
+			close(made)
+		})
+		l.Close()
+		for _, left := range hop.Loops() {
+			if left.Parent() == l {
+				x.Errorf("%v is left", left)
+			}
+		}
+		<-made
+		if child != nil {
+			select {
+			case <-child.Stopped():
+			default:
+				x.Errorf("%v has not stopped", child)
+			}
+		}
+	})
+}
