@@ -84,21 +84,35 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 		l.unlockThread() // else the tasks' coroutines need this thread
 	}
 	l.mu.Lock()
+	if l.stop == hard && !l.ended.IsSet() && !l.stoppers.here() {
+		l.endHere() // being the driver still, or who closes it would find it undriven, and strand its tasks
+		return context.Cause(ctx)
+	}
 	l.driving = false
 	if l.s.tasks == 0 {
 		l.driver = 0
 	}
 	finished := l.stop == finished
-	closing := l.stop == hard
 	l.mu.Unlock()
 	if finished {
 		l.gone()
 		return nil
 	}
-	if closing {
-		l.closeUndriven(true) // this goroutine may: it was the driver
-	}
 	return context.Cause(ctx)
+}
+
+// endHere drives the loop, which is being closed, to its end on the calling goroutine. It is entered with mu held, and releases it.
+func (l *Loop) endHere() {
+	l.driving = true
+	l.run++
+	l.s.halt.Store(false)
+	l.s.over = false
+	l.mu.Unlock()
+	l.lockThread() // with a thread that is still locked, if it was
+	l.s.driver.Store(self())
+	l.drive()
+	l.s.driver.Store(nil)
+	l.unlockThread()
 }
 
 // lockThread locks the driver's thread if the loop wants one, and it is not still locked from the Run before: coroutines must be resumed at the

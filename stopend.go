@@ -170,19 +170,16 @@ func (l *Loop) closeUndriven(waits bool) {
 		l.strand(refuse(ErrStopped, "%v was closed while its driver, goroutine %d, %s", l, driver, why))
 		return
 	}
-	mine := l.driver != 0 || waits && l.last == g // what belongs to its goroutine, a Local, is closed there
+	if l.driver != 0 || waits && l.last == g { // what belongs to its goroutine, a Local, is closed there
+		l.endHere()
+		return
+	}
 	l.driving = true
 	l.run++
 	l.s.halt.Store(false)
 	l.s.over = false
 	l.mu.Unlock()
 	switch {
-	case mine: // with a thread that is still locked, if it was
-		l.lockThread()
-		l.s.driver.Store(self())
-		l.drive()
-		l.s.driver.Store(nil)
-		l.unlockThread()
 	case l.o.Thread:
 		thread.Go(l.drive)
 	default:

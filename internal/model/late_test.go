@@ -4,6 +4,7 @@ package model_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -220,6 +221,28 @@ func TestChildWhileItsParentStops(t *testing.T) {
 			default:
 				x.Errorf("%v has not stopped", child)
 			}
+		}
+	})
+}
+
+// TestClosedWhileItsDriverLeaves: the context of the Run of a Manual loop ends while the loop is closed. The driver, who leaves, unwinds its tasks all the
+// same: that leaves no coroutine, which the explorer would find.
+func TestClosedWhileItsDriverLeaves(t *testing.T) {
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		l := hop.NewLoop(&hop.LoopOptions{Manual: true})
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		began := make(chan struct{})
+		p := hop.Go(context.Background(), l, func(ctx context.Context) (int, error) {
+			hop.NewPromise[int](ctx).OnCancel(func(error) { cancel() }) // Close calls it
+			close(began)
+			return 0, hop.Sleep(context.Background(), time.Hour)
+		})
+		x.Go("driver", func() { l.Run(ctx) })
+		<-began
+		l.Close()
+		if _, err := p.Result(); !errors.Is(err, hop.ErrStopped) {
+			x.Errorf("the call's error is %v", err)
 		}
 	})
 }
