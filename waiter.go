@@ -380,6 +380,14 @@ func (wt *wait) runSent() {
 	if w == nil {
 		return
 	}
+	if fb, c := wt.fb, wt.pump; c != nil && fb != nil && fb.w != nil && fb.cur.Load() != nil {
+		// What is run may wait for the end of its context, while the pool is closed: that ends the wait for c, and so c, but this goroutine is busy.
+		defer context.AfterFunc((*callContext)(fb.cur.Load()), func() {
+			if fb.w.p.closing.Load() {
+				c.Cancel(ErrStopped)
+			}
+		})()
+	}
 	for phase(wt.state.Load()&phaseMask) < woken {
 		// In turns, so that senders who never pause do not keep the wait from ending: what is left then, settle runs.
 		w.s.budget, w.s.tickBegan = tickItems, time.Now()

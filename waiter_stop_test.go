@@ -106,3 +106,26 @@ func TestS4_AWaitersWaitAfterOneThatWasRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestS25_AWorkerWhosePoolIsClosedFinishesWhatItServesInDo: the function waits in plain Go for its context, which is that of what Do waits for.
+func TestS25_AWorkerWhosePoolIsClosedFinishesWhatItServesInDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := hop.NewPool(nil)
+		served := make(chan *hop.Pending[int], 1)
+		outer := hop.Go(bg, p, func(context.Context) (int, error) {
+			return hop.Do(bg, hop.Goroutines, func(ctx context.Context) (int, error) {
+				served <- hop.Go(ctx, hop.Origin(ctx), func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() })
+				<-ctx.Done()
+				return 0, ctx.Err()
+			})
+		})
+		synctest.Wait()
+		began := time.Now()
+		p.Close()
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("Close took %v", d)
+		}
+		wantState(t, (<-served).Call(), hop.Cancelled)
+		wantState(t, outer.Call(), hop.Cancelled)
+	})
+}
