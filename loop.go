@@ -214,21 +214,27 @@ func (l *Loop) submit(c *Call, later *tells) error {
 
 // reserve counts one more call in the queue, if there is room.
 func (l *Loop) reserve(later *tells) bool {
-	limit := int64(l.o.QueueLimit)
-	if l.queued.Add(1) <= limit {
+	if l.takeRoom() {
 		return true
 	}
 	// Calls whose context is over do not count, but nobody may have looked. Those that have ended are not to be looked at again the next time.
 	l.s.box.Sweep()
-	room := false
-	defer func() {
-		if !room { // or a function of theirs ends the goroutine
-			l.queued.Add(-1)
-		}
-	}()
 	l.eachQueued(func(c *Call) { c.settledFor(later) })
-	room = l.queued.Load() <= limit
-	return room
+	return l.takeRoom()
+}
+
+// takeRoom counts one more call if it is within the limit; never one more, for a moment, that would keep another out.
+func (l *Loop) takeRoom() bool {
+	for {
+		n := l.queued.Load()
+		turn.Race(&l.queued)
+		if n >= int64(l.o.QueueLimit) {
+			return false
+		}
+		if l.queued.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // eachQueued calls f for the calls in the mailbox that have not ended.

@@ -5,6 +5,7 @@ package model_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -243,6 +244,37 @@ func TestClosedWhileItsDriverLeaves(t *testing.T) {
 		l.Close()
 		if _, err := p.Result(); !errors.Is(err, hop.ErrStopped) {
 			x.Errorf("the call's error is %v", err)
+		}
+	})
+}
+
+// TestOnePlaceForTwo: of two calls that come for the one place of a queue, which one that is over has had, one gets it.
+func TestOnePlaceForTwo(t *testing.T) {
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		l := hop.NewLoop(&hop.LoopOptions{QueueLimit: 1, Manual: true})
+		defer l.Close()
+		one := func(context.Context) (int, error) { return 1, nil }
+		ctx, cancel := context.WithCancel(context.Background())
+		hop.Go(ctx, l, one)
+		cancel() // its place is free, as soon as somebody looks
+		var calls [2]*hop.Pending[int]
+		var all sync.WaitGroup
+		for i := range calls {
+			all.Add(1)
+			x.Go("sender", func() {
+				defer all.Done()
+				calls[i] = hop.Go(context.Background(), l, one)
+			})
+		}
+		all.Wait()
+		full := 0
+		for _, p := range calls {
+			if _, err := p.Result(); errors.Is(err, hop.ErrFull) {
+				full++
+			}
+		}
+		if full != 1 {
+			x.Errorf("%d of two were refused", full)
 		}
 	})
 }
