@@ -197,7 +197,7 @@ func (c *Call) gaveUp(ctx context.Context, w *wait, why phase) error {
 	case woken:
 		panic("hop: internal error: woken for a call that is not done")
 	case refused:
-		return w.refusal.Load()
+		return w.refusal.Swap(nil) // or the goroutine keeps its calls
 	case stopped:
 		return w.stopped(c.where())
 	}

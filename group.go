@@ -44,11 +44,16 @@ type Group struct {
 	failed   bool  // because a member or f failed
 	closed   bool
 	waiters  waitlist.List
+	odd      bool          // there was a member whose own context is not that of a group,
+	awaited  bool          // and WithGroup waits for the members: it watches such ones
 	ended    bool          // the context has ended, and ends is told
 	ends     waitlist.List // tasks that wait with the context: so they need no context.AfterFunc
 	limiting groupLimit
 	limit    waitLimit // of waits with the context
 }
+
+// ofGroupContext is the kind of a group's context.
+var ofGroupContext = parentOf((*groupContext)(nil)).kind
 
 // groupContext is the context of f: the group is found from it.
 type groupContext struct {
@@ -157,7 +162,12 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 			g.mu.Unlock()
 			return failed
 		}
+		watch := g.odd && !g.awaited
+		g.awaited = true
 		g.mu.Unlock()
+		if watch {
+			g.watchMembers()
+		}
 		// The members are waited for also when ctx is over: they have been cancelled.
 		err := g.refusesHost()
 		if err == nil {
@@ -192,6 +202,18 @@ func (g *Group) await(ctx context.Context, pc uintptr) error {
 			return failed
 		}
 	}
+}
+
+// watchMembers has those members end with their context that may end with another than the group's.
+//
+//go:noinline
+func (g *Group) watchMembers() {
+	g.set.each(func(c *Call) bool {
+		if c.under.kind != ofGroupContext {
+			c.watch()
+		}
+		return true
+	})
 }
 
 // refusesHost is the error of a wait for the members on the own goroutine of the host that one of them is to run on; nil: there is none.

@@ -3,6 +3,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,4 +182,69 @@ func TestS34_AGroupIsCancelledWhileAWaitWithItsContextBegins(t *testing.T) {
 		})
 	})
 	must(t, p)
+}
+
+// TestS34_AMemberWhoseOwnContextEndsIsNotWaitedFor: it is done at once for WithGroup, who waits for it, though its place be stuck or it have none (S17).
+func TestS34_AMemberWhoseOwnContextEndsIsNotWaitedFor(t *testing.T) {
+	members := map[string]func(ctx context.Context, stuck *hop.Loop, full *hop.Pool){
+		"a promise":               func(ctx context.Context, _ *hop.Loop, _ *hop.Pool) { hop.NewPromise[int](ctx) },
+		"not due":                 func(ctx context.Context, l *hop.Loop, _ *hop.Pool) { hop.After(ctx, 2*time.Hour, l, zero) },
+		"queued on a stuck loop":  func(ctx context.Context, l *hop.Loop, _ *hop.Pool) { hop.Go(ctx, l, zero) },
+		"queued on a full pool":   func(ctx context.Context, _ *hop.Loop, p *hop.Pool) { hop.Go(ctx, p, zero) },
+		"abandoned while it runs": func(ctx context.Context, _ *hop.Loop, _ *hop.Pool) { hop.Go(ctx, hop.Goroutines, deaf, hop.Abandon()) },
+		"under another that is cancelled": func(ctx context.Context, l *hop.Loop, _ *hop.Pool) {
+			hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+				hop.Go(ctx, l, zero)
+				return 0, hop.Sleep(ctx, time.Hour)
+			}, hop.Timeout(time.Minute))
+		},
+	}
+	for name, member := range members {
+		for _, late := range []bool{false, true} { // made when WithGroup waits already
+			for _, o := range []*hop.GroupOptions{nil, {Limit: 5}} {
+				t.Run(fmt.Sprint(name, ", late ", late, ", limit ", o != nil), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						l, p, release := hop.NewLoop(&hop.LoopOptions{StallAfter: -1}), hop.NewPool(&hop.PoolOptions{Size: 1}), make(chan struct{})
+						defer func() {
+							time.Sleep(3 * time.Hour) // of the bubble: what was abandoned has returned
+							close(release)
+							l.Close()
+							p.Close()
+						}()
+						stuck := func(context.Context) (int, error) { <-release; return 0, nil }
+						hop.Go(bg, l, stuck)
+						hop.Go(bg, p, stuck)
+						began := time.Now()
+						err := hop.WithGroup(bg, o, func(ctx context.Context) error {
+							own, cancel := context.WithTimeout(ctx, time.Minute)
+							time.AfterFunc(time.Hour, cancel)
+							if !late {
+								member(own, l, p)
+								return nil
+							}
+							hop.Go(ctx, hop.Goroutines, func(ctx context.Context) (int, error) {
+								hop.Sleep(ctx, time.Second)
+								own, cancel := context.WithTimeout(ctx, time.Minute)
+								time.AfterFunc(time.Hour, cancel)
+								member(own, l, p)
+								return 0, nil
+							})
+							return nil
+						})
+						if d := time.Since(began); d > 2*time.Minute {
+							t.Errorf("WithGroup returned after %v: %v", d, err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func zero(context.Context) (int, error) { return 0, nil }
+
+// deaf does not heed its context.
+func deaf(context.Context) (int, error) {
+	time.Sleep(2 * time.Hour) // of a bubble
+	return 0, nil
 }

@@ -105,6 +105,7 @@ func (c *Call) join() {
 		return
 	}
 	var cause error // of a group that is cancelled already
+	watch := false
 	// The node that stands before the call is the last of its nodes: if Add has come before, it is not used.
 	own := c.has(flagMember) && c.nodes() == nil
 	for l := c.sets; l != nil; l = l.up {
@@ -140,10 +141,17 @@ func (c *Call) join() {
 		if g != nil && g.o.Limit > 0 {
 			c.set(flagHeld)
 		}
+		if g != nil && c.under.kind != ofGroupContext { // it may end with a context that is not the group's
+			g.odd = true
+			watch = watch || g.awaited
+		}
 		l.set.lock.Unlock()
 	}
 	c.set(flagJoined) // last: who submits it too goes by that without the lock, and by flagHeld
 	c.mu.Unlock()
+	if watch {
+		c.watch()
+	}
 	if cause != nil {
 		c.Cancel(cause)
 	}

@@ -357,7 +357,7 @@ func waitOn(ctx context.Context, pc uintptr, what string, add func(*wait) bool, 
 func (w *wait) outcome(ctx context.Context, why phase, what string) error {
 	switch why {
 	case refused:
-		return w.refusal.Load()
+		return w.refusal.Swap(nil) // or the goroutine keeps its calls
 	case ended:
 		return endedWait(what, ctx)
 	case stopped:
