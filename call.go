@@ -473,7 +473,7 @@ func (s *sighting) where() string {
 	if s.portal == nil {
 		return callName(s.call)
 	}
-	return callName(s.call) + " on " + portalName(s.portal)
+	return callName(s.call) + " on " + kindName(s.portal)
 }
 
 // what is the state.

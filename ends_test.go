@@ -202,3 +202,91 @@ func TestS4_CancelWaitOfOneselfWithOnesOwnContext(t *testing.T) {
 	}, hop.OnUndelivered(func(err error) { wantIs(t, err, hop.ErrDeadlock) }))
 	wantCancelled(t, waitErr(t, p))
 }
+
+// A lockingPortal runs one call at a time, each on a goroutine of its own, and its name takes the lock that is held meanwhile.
+type lockingPortal struct{ mu sync.Mutex }
+
+func (p *lockingPortal) Submit(c *hop.Call) error {
+	go func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		c.Run()
+	}()
+	return nil
+}
+
+func (p *lockingPortal) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return "a locking portal"
+}
+
+func TestAPortalWhoseNameTakesALockThatIsHeldWhileACallRuns(t *testing.T) {
+	for name, f := range map[string]func(ctx context.Context, own *hop.Pending[int]) (int, error){
+		"exits":            func(context.Context, *hop.Pending[int]) (int, error) { runtime.Goexit(); return 0, nil },
+		"panics":           func(context.Context, *hop.Pending[int]) (int, error) { panic("boom") },
+		"asks for its own": func(_ context.Context, own *hop.Pending[int]) (int, error) { own.Result(); return 0, own.Call().Err() },
+		"is cancelled": func(ctx context.Context, own *hop.Pending[int]) (int, error) {
+			own.Cancel(errBoom)
+			return 0, fmt.Errorf("%w", errors.New(context.Cause(ctx).Error()))
+		},
+		"fails with the error of a wait": func(ctx context.Context, own *hop.Pending[int]) (int, error) {
+			over, cancel := context.WithCancel(bg)
+			cancel()
+			_, err := own.Wait(over)
+			return 0, err
+		},
+		"fails with a cancelled call's": func(ctx context.Context, own *hop.Pending[int]) (int, error) {
+			other := hop.New(bg, zero)
+			other.Cancel(nil)
+			_, err := other.Result()
+			return 0, fmt.Errorf("%w", err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			own := make(chan *hop.Pending[int], 1)
+			p := hop.Go(bg, new(lockingPortal), func(ctx context.Context) (int, error) { return f(ctx, <-own) })
+			own <- p
+			done := p.Done()
+			recv(t, "the end", done)
+		})
+	}
+	t.Run("CancelWait", func(t *testing.T) {
+		g := newGate(t)
+		defer g.open()
+		in := make(chan struct{})
+		p := hop.Go(bg, new(lockingPortal), func(context.Context) (int, error) { close(in); g.pass(); return 0, nil }, hop.Abandon())
+		recv(t, "the function", in)
+		ctx, cancel := context.WithTimeout(bg, time.Millisecond)
+		defer cancel()
+		within(t, patience, "CancelWait", func() { wantIs(t, p.CancelWait(ctx, nil), context.DeadlineExceeded) })
+	})
+}
+
+// TestADoWhoseSubmitDoesNotReturn leaves nothing open to the function that runs all the same: it is cancelled, and what it sends back is refused.
+func TestADoWhoseSubmitDoesNotReturn(t *testing.T) {
+	for name, end := range map[string]func(){"panics": func() { panic("Submit") }, "exits": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			ran, left := make(chan struct{}), make(chan struct{})
+			portal := portalFunc(func(c *hop.Call) error {
+				go func() { c.Run(); close(left) }()
+				recv(t, "the function", ran)
+				end()
+				return nil
+			})
+			var sent error
+			go func() {
+				defer func() { recover() }()
+				hop.Do(bg, portal, func(ctx context.Context) (int, error) {
+					back := hop.Origin(ctx)
+					close(ran)
+					<-ctx.Done()
+					_, sent = hop.Go(bg, back, zero).Wait(bg)
+					return 0, nil
+				})
+			}()
+			recv(t, "the end of the function", left)
+			wantIs(t, sent, hop.ErrClosed)
+		})
+	}
+}

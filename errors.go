@@ -67,7 +67,7 @@ func (e *CancelError) Error() string {
 	} else {
 		s += callName(e.call)
 		if p := e.call.Portal(); p != nil {
-			s += " on " + portalName(p)
+			s += " on " + kindName(p)
 		}
 	}
 	s += " was cancelled"
@@ -186,7 +186,7 @@ func (e *PanicError) Error() string {
 	if e.call != nil {
 		who = callName(e.call)
 		if p := e.call.Portal(); p != nil {
-			who += " on " + portalName(p)
+			who += " on " + kindName(p)
 		}
 	}
 	return fmt.Sprintf("hop: %s panicked: %v\n\n%s", who, e.Value, e.Stack)

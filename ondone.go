@@ -100,7 +100,7 @@ func (c *Call) panickedUnseen(p *PanicError) {
 }
 
 func (c *Call) logPanic(to *slog.Logger, p *PanicError) {
-	to.Error("hop: the function of a call that had ended panicked, or its context", "call", c.Name(), "on", portalName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
+	to.Error("hop: the function of a call that had ended panicked, or its context", "call", c.Name(), "on", kindName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
 }
 
 // escaped is told of panics that no caller can receive. Where that ends the process, the first does, and the others are logged before.

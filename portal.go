@@ -223,7 +223,7 @@ func (c *Call) submitBy(on Portal, submit func(*Call) error) {
 			c.Fail(&PanicError{Value: r, Stack: debug.Stack(), call: c})
 			panic(r)
 		}
-		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), portalName(on)))
+		c.Fail(refuse(ErrGoexit, "%s: the Submit of %s ended its goroutine with runtime.Goexit", callName(c), kindName(on)))
 	}()
 	err := submit(c)
 	returned = true
@@ -292,7 +292,11 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 			c.rare().pumper = goid.Self() // it may run here
 		}
 	}
-	c.submit(on)
+	if isOwn(on) {
+		c.submit(on)
+	} else {
+		c.submitOwned(on)
+	}
 	var err error
 	if !c.done() {
 		err = c.awaitOwned(ctx, pc, true)
@@ -301,6 +305,20 @@ func (c *Call) doOn(ctx context.Context, on Portal, pc uintptr) error {
 		c.endPump(ctx, pc) // what was accepted is finished
 	}
 	return err
+}
+
+// submitOwned is submit of a call that its owner is about to wait for, to a portal of a user's. If that does not return, nobody will, though the call may
+// run: it is cancelled, and what is sent to its Origin is refused.
+func (c *Call) submitOwned(on Portal) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.closeWaiter()
+			c.Cancel(nil)
+		}
+	}()
+	c.submit(on)
+	returned = true
 }
 
 // runHere runs c inline on its own loop, on whose goroutine the caller is.
@@ -391,6 +409,16 @@ func portalName(p Portal) string {
 		return "no portal"
 	case fmt.Stringer:
 		return p.String()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// kindName is portalName where hop names the portal, and not who reads an error or prints a call: of a user's it is the type, since its String may panic,
+// or take a lock that is held where a call ends.
+func kindName(p Portal) string {
+	switch p.(type) {
+	case nil, *Loop, *Pool, *Waiter, inline, goroutines:
+		return portalName(p)
 	}
 	return fmt.Sprintf("%T", p)
 }

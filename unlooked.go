@@ -20,13 +20,7 @@ type unlooked struct {
 
 // mayStayUnseen has the failure of c reported should nobody ever look at it, and with the error that keep is given. It needs mu.
 func (c *Call) mayStayUnseen() *unlooked {
-	u := &unlooked{name: c.Name()}
-	switch p := portalAt(c.portal).(type) {
-	case nil, *Loop, *Pool, *Waiter, inline, goroutines:
-		u.place = portalName(p)
-	default:
-		u.place = fmt.Sprintf("%T", p) // a user's: its String may take a lock that is held here, or panic
-	}
+	u := &unlooked{name: c.Name(), place: kindName(portalAt(c.portal))}
 	if l, ok := portalAt(c.portal).(*Loop); ok {
 		u.log = l.o.Logger
 	}
