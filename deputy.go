@@ -54,14 +54,14 @@ func (c *Call) tellsHere() (told func()) {
 
 // tellDeputies is tellsHere for several.
 func tellDeputies(cs []*Call) (leave func()) {
-	fb := self()
 	leave = func() {}
-	if fb == nil && !onAnyHost() {
-		fb = enter()
+	unknown := known()
+	fb := self()
+	if fb != nil && fb.s == nil && fb.w == nil && fb.cur.Load() == nil {
 		fb.cur.Store(cs[0])
 		leave = func() {
 			fb.cur.Store(nil)
-			fb.exit()
+			unknown()
 		}
 	}
 	for _, c := range cs {
@@ -69,12 +69,12 @@ func tellDeputies(cs []*Call) (leave func()) {
 			r.teller.Store(fb)
 		}
 	}
-	known := leave
+	restore := leave
 	return func() {
 		for _, c := range cs {
 			c.hasRare().teller.CompareAndSwap(fb, nil) // some are told elsewhere, later
 		}
-		known()
+		restore()
 	}
 }
 

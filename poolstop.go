@@ -103,6 +103,7 @@ func (p *Pool) beginStop(to stopLevel) {
 	}
 	p.step()
 	p.mu.Unlock()
+	defer known()()
 	defer p.stoppers.enter()()
 	var later tells
 	defer later.tell()

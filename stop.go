@@ -143,6 +143,7 @@ func (l *Loop) Stopped() <-chan struct{} {
 
 // beginStop raises what is asked for.
 func (l *Loop) beginStop(to stopLevel) {
+	defer known()()
 	var later tells
 	defer later.tell()
 	l.askToStop(to, &later)
@@ -367,6 +368,15 @@ type stoppers struct {
 
 // stopping are the stoppers of all loops.
 var stopping stoppers
+
+// known has hop know the calling goroutine, which begins a stop, until unknown: functions of users run there, and who waits for what keeps them waiting
+// is to find it.
+func known() (unknown func()) {
+	if self() != nil || onAnyHost() {
+		return func() {}
+	}
+	return enter().exit
+}
 
 // enterStop says that the calling goroutine begins the stop of the loop, until leave.
 func (l *Loop) enterStop() (leave func()) {

@@ -33,6 +33,7 @@ func (l *Loop) closeUndrivenBelow(below []*Loop) {
 // stopBelow stops the children and guests, and tells the loop. Functions of users are left over from the beginning of the stop.
 func (l *Loop) stopBelow(below []*Loop, to stopLevel, left *tells) {
 	turn.At(turn.Stop, l)
+	defer known()()
 	defer l.enterStop()()
 	// Deferred, since functions of users run in the stops, and may end the goroutine.
 	defer func() {

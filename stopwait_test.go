@@ -277,3 +277,30 @@ func TestS25_ATaskWhoseWaitIsRefusedWhileItsLoopIsClosedIsCancelled(t *testing.T
 	})
 	wantIs(t, recv(t, "the task's cause", cause), hop.ErrStopped)
 }
+
+// TestS25_AFunctionThatAStopRunsWaitsForWhoStopsTheSame: the functions of OnDone that a stop runs come before its end, on a goroutine that is no call's. One of them
+// waits for a call elsewhere that closes the same loop: that is refused.
+func TestS25_AFunctionThatAStopRunsWaitsForWhoStopsTheSame(t *testing.T) {
+	far := hop.NewPool(nil)
+	defer far.Close()
+	t.Run("of a child, while the parent shuts down", func(t *testing.T) {
+		l := newLoop(t, nil)
+		child, _ := l.Child("child", nil)
+		var refusal error
+		hop.After(bg, time.Hour, child, zero).OnDone(func() {
+			refusal = hop.Run(bg, far, func(context.Context) error { return l.Close() })
+		})
+		within(t, patience, "Shutdown", func() { l.Shutdown(bg) })
+		wantIs(t, refusal, hop.ErrDeadlock)
+	})
+	t.Run("of a loop that a plain goroutine closes", func(t *testing.T) {
+		l := newLoop(t, nil)
+		hop.Go(bg, l, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil })
+		var refusal error
+		hop.Go(bg, l, zero).OnDone(func() {
+			refusal = hop.Run(bg, far, func(context.Context) error { return l.Close() })
+		})
+		within(t, patience, "Close", func() { l.Close() })
+		wantIs(t, refusal, hop.ErrDeadlock)
+	})
+}
