@@ -197,14 +197,27 @@ func (ls *localValues) len() int {
 
 func (ls *localValues) any() bool { return ls.len() > 0 }
 
-// close closes the values, the last opened first, whatever becomes of each.
-func (ls *localValues) close(context.Context) error {
+// close closes the values, the last opened first, whatever becomes of each, and returns what has failed. If one of them ends the goroutine nobody can get
+// that from here: it is for lost.
+func (ls *localValues) close(lost func(error)) error {
 	var errs []error
+	returned := false
+	defer func() {
+		if !returned && len(errs) > 0 {
+			lost(errors.Join(errs...))
+		}
+	}()
+	keep := func(panics []*PanicError) {
+		for _, p := range panics {
+			errs = append(errs, p)
+		}
+	}
 	for {
 		ls.mu.Lock()
 		n := len(ls.order)
 		if n == 0 {
 			ls.mu.Unlock()
+			returned = true
 			return errors.Join(errs...)
 		}
 		key := ls.order[n-1]
@@ -215,13 +228,11 @@ func (ls *localValues) close(context.Context) error {
 		if v.close == nil {
 			continue
 		}
-		for _, p := range runDoneFuncs(&doneFunc{f: func() {
+		keep(runDoneFuncs(&doneFunc{f: func() {
 			if err := v.close(); err != nil {
 				errs = append(errs, err)
 			}
-		}}, func([]*PanicError) {}) {
-			errs = append(errs, p)
-		}
+		}}, keep))
 	}
 }
 
@@ -231,7 +242,8 @@ func (ls *localValues) closeOn(fb *fiber) {
 		return
 	}
 	defer ls.closeOn(fb) // what is left when a close has called runtime.Goexit
-	if err := ls.close(context.Background()); err != nil {
-		slog.Error("hop: closing of locals failed", "pool", fb.w.p.o.Name, "err", err)
+	failed := func(err error) { slog.Error("hop: closing of locals failed", "pool", fb.w.p.o.Name, "err", err) }
+	if err := ls.close(failed); err != nil {
+		failed(err)
 	}
 }

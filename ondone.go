@@ -2,7 +2,6 @@ package hop
 
 import (
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/gohop/hop/internal/each"
 )
@@ -46,31 +45,35 @@ func runDoneFuncs(latest *doneFunc, escaped func([]*PanicError)) (panics []*Pani
 		d.next, fs = fs, d
 		d = next
 	}
-	for fs != nil {
-		d := fs
-		fs = d.next
-		if d.f != nil {
-			d.run(&panics, fs)
-		}
-	}
+	fs.runAll(&panics)
 	returned = true
 	return panics
 }
 
-// run runs d's function, and the rest if that ends its goroutine.
-func (d *doneFunc) run(panics *[]*PanicError, rest *doneFunc) {
+// runAll runs d's function and those after it, also if one of them ends the goroutine by runtime.Goexit: what is left is for now or never. A panic that is
+// recovered from does not say that this goes on: one in a function that is deferred there is on top of a Goexit, which then continues.
+func (d *doneFunc) runAll(panics *[]*PanicError) {
+	defer func() {
+		if d != nil {
+			d.runAll(panics)
+		}
+	}()
+	for d != nil {
+		now := d
+		d = d.next
+		if now.f != nil {
+			now.run(panics)
+		}
+	}
+}
+
+// run runs d's function.
+func (d *doneFunc) run(panics *[]*PanicError) {
 	returned := false
 	defer func() {
-		if returned {
-			return
-		}
-		if r := recover(); r != nil {
-			*panics = append(*panics, &PanicError{Value: r, Stack: debug.Stack()})
-			return
-		}
-		for d := rest; d != nil; d = d.next { // runtime.Goexit ends this goroutine: the rest is for now or never
-			if d.f != nil {
-				d.run(panics, d.next)
+		if !returned {
+			if r := recover(); r != nil {
+				*panics = append(*panics, panicked(r))
 			}
 		}
 	}()

@@ -4,6 +4,8 @@ package hop_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +33,83 @@ func TestS11_EachOnDoneFunctionThatPanicsIsTold(t *testing.T) {
 	}
 	if !strings.Contains(text(), "the second") {
 		t.Errorf("the log does not tell of the second: %s", text())
+	}
+}
+
+// goexitThenPanic ends the goroutine, and panics in a function that it has deferred: who recovers from that goes on in no other way than by Goexit.
+func goexitThenPanic(value any) {
+	defer func() { panic(value) }()
+	runtime.Goexit()
+}
+
+// An OnDone function that calls Goexit and panics on top of it does not stop the next, nor does the panic get lost.
+func TestS11_AnOnDoneFunctionThatPanicsInAGoexitStopsNoOther(t *testing.T) {
+	for name, end := range map[string]func(l *hop.Loop, p *hop.Promise[int]){
+		"Resolve": func(l *hop.Loop, p *hop.Promise[int]) { l.Post(func() { p.Resolve(1) }) },
+		"Cancel":  func(l *hop.Loop, p *hop.Promise[int]) { l.Post(func() { p.Pending().Cancel(nil) }) },
+		"a loop": func(l *hop.Loop, p *hop.Promise[int]) {
+			c := hop.New(bg, value(1))
+			c.OnDone(func() { p.Resolve(1) })
+			l.Submit(c.Call())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := make(chan any, 9)
+			l := newLoop(t, &hop.LoopOptions{OnPanic: func(p *hop.PanicError) { told <- p.Value }})
+			p := hop.NewPromise[int](bg)
+			var ran []int
+			for n := range 3 {
+				p.Pending().OnDone(func() { ran = append(ran, n); goexitThenPanic(n) })
+			}
+			last := make(chan struct{})
+			p.Pending().OnDone(func() { close(last) })
+			end(l, p)
+			recv(t, "the last function", last)
+			if !slices.Equal(ran, []int{0, 1, 2}) {
+				t.Errorf("ran %v", ran)
+			}
+			for n := range 3 {
+				if got := recv(t, "OnPanic", told); got != n {
+					t.Errorf("OnPanic got %v, want %d", got, n)
+				}
+			}
+			must(t, hop.Go(bg, l, value(1)))
+		})
+	}
+}
+
+// A Local whose close calls Goexit, in this way or as such, loses nothing of what has failed before.
+func TestS39_TheErrorsOfClosesBeforeAGoexitAreLogged(t *testing.T) {
+	for name, end := range map[string]func(where string){
+		"Goexit":             func(string) { runtime.Goexit() },
+		"Goexit and a panic": func(where string) { goexitThenPanic("on top of that of " + where) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, logger := logged(t)
+			l, pool := hop.NewLoop(&hop.LoopOptions{Logger: logger}), hop.NewPool(nil)
+			for _, on := range []hop.Portal{l, pool} {
+				where, closed := fmt.Sprintf("%T", on), 0
+				must(t, hop.Go(bg, on, func(ctx context.Context) (int, error) {
+					for _, close := range []func(int) error{
+						func(int) error { closed++; return nil },
+						func(int) error { closed++; end(where); return nil },
+						func(int) error { closed++; return fmt.Errorf("the first of %s", where) },
+					} {
+						hop.NewLocal(value(1), close).Get(ctx)
+					}
+					return 0, nil
+				}))
+				closeAll(t, where, on.(interface{ Close() error }).Close)
+				if closed != 3 {
+					t.Errorf("%s: %d closed", where, closed)
+				}
+				for want, times := range map[string]int{"the first of " + where: 1, "on top of that of " + where: strings.Count(name, "panic")} {
+					if n := strings.Count(text(), want); n != times {
+						t.Errorf("%s: the log tells %d times of %q: %s", where, n, want, text())
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -83,7 +83,10 @@ func (l *Loop) step() bool {
 		return true
 	}
 	if l.locals.any() {
-		l.runHook("closing of locals", l.locals.close)
+		const what = "closing of locals"
+		l.runHook(what, func(context.Context) error {
+			return l.locals.close(func(err error) { l.hookFailed(what, err) })
+		})
 		return true
 	}
 	if !l.s.box.Seal(dead) {
@@ -105,11 +108,15 @@ func (l *Loop) runHook(what string, f func(context.Context) error) {
 	c.accept(l, nil)
 	c.OnDone(func() {
 		if err := c.failure(); err != nil {
-			l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", err)
+			l.hookFailed(what, err)
 		}
 	})
 	l.hook = c
 	l.s.send(c.item(), internal)
+}
+
+func (l *Loop) hookFailed(what string, err error) {
+	l.s.logger().Error("hop: a "+what+" failed", "loop", l.o.Name, "err", err)
 }
 
 // gone ends the stop: nothing of the loop is left.
