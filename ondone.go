@@ -93,7 +93,7 @@ func (c *Call) guard(f func()) {
 func (c *Call) panickedUnseen(p *PanicError) {
 	l, ok := c.Portal().(*Loop)
 	switch {
-	case ok && l.o.OnPanic != nil:
+	case ok && l.s.hasOnPanic():
 		l.s.escaped(p)
 	case ok:
 		c.logPanic(logger(l.o.Logger), p)
@@ -106,18 +106,15 @@ func (c *Call) logPanic(to *slog.Logger, p *PanicError) {
 	to.Error("hop: the function of a call that had ended panicked, or its context", "call", c.Name(), "on", kindName(c.Portal()), "panic", p.Value, "stack", string(p.Stack))
 }
 
-// escaped is told of panics that no caller can receive. Where that ends the process, the first does, and the others are logged before.
+// escaped is told of panics that no caller can receive: they go to OnPanic of the loop whose task the goroutine runs, else of the call's own loop. Where
+// neither has one they end the process: the first does, and the others are logged before.
 func (c *Call) escaped(panics []*PanicError) {
 	var s *sched
-	if fb := self(); fb != nil {
+	if fb := self(); fb != nil && fb.s.hasOnPanic() {
 		s = fb.s
-	}
-	if s == nil {
-		if l, ok := c.Portal().(*Loop); ok {
-			s = l.s
-		}
-	}
-	if s == nil || s.loop == nil || s.loop.o.OnPanic == nil {
+	} else if l, ok := c.Portal().(*Loop); ok && l.s.hasOnPanic() {
+		s = l.s
+	} else {
 		logOthers(panics)
 	}
 	each.Do(panics, s.escaped)
@@ -133,8 +130,8 @@ func logOthers(panics []*PanicError) {
 // OnDone has f called once, when the call is done: on the goroutine that ends it, in the order of registration,
 // never under a lock; at once and here if the call is done already. stop takes f back and reports whether it
 // prevented it, as context.AfterFunc's does. A panic of f does not stop the next: it goes to the caller of Resolve or
-// Reject; else to OnPanic of the loop whose task the goroutine runs, or of the call's own loop; where there is none, as on a pool or in Call.Run on a
-// plain goroutine, it crashes the process. It follows Pending.add_done_callback.
+// Reject; else to OnPanic of the loop whose task the goroutine runs, or, if that has none, of the call's own loop; where there is none, as on a pool or in
+// Call.Run on a plain goroutine, it crashes the process. It follows Pending.add_done_callback.
 func (c *Call) OnDone(f func()) (stop func() bool) {
 	if f == nil {
 		misuse("OnDone: nil function")

@@ -4,6 +4,7 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -156,6 +157,46 @@ func TestS14_APanicOfAnAbandonedFunctionIsTold(t *testing.T) {
 				return
 			}
 			eventually(t, "the log tells of it", func() bool { return strings.Contains(text(), "lost by "+name) })
+		})
+	}
+}
+
+// A panic of an OnDone function of a loop's call goes to that loop's OnPanic, wherever the call is cancelled, if there is no nearer one.
+func TestS14_TheOwnLoopsOnPanicGetsWhatNoNearerOneDoes(t *testing.T) {
+	nearer := newLoop(t, &hop.LoopOptions{OnPanic: func(p *hop.PanicError) { p.Value.(func(string))("nearer") }})
+	for name, place := range map[string]struct {
+		want string
+		run  func(f func(context.Context) error) error
+	}{
+		"a plain goroutine":             {"own", func(f func(context.Context) error) error { return f(bg) }},
+		"a pool":                        {"own", func(f func(context.Context) error) error { return hop.Run(bg, newPool(t, nil), f) }},
+		"another loop":                  {"own", func(f func(context.Context) error) error { return hop.Run(bg, newLoop(t, nil), f) }},
+		"another loop that has OnPanic": {"nearer", func(f func(context.Context) error) error { return hop.Run(bg, nearer, f) }},
+		"a Waiter": {"own", func(f func(context.Context) error) error {
+			w, awaited := hop.NewWaiter(), hop.NewPromise[int](bg)
+			c := hop.New(bg, func(ctx context.Context) (int, error) { defer awaited.Resolve(1); return 1, f(ctx) })
+			return errors.Join(w.Submit(c.Call()), w.Wait(bg, awaited.Pending().Call()))
+		}},
+		"an Origin": {"own", func(f func(context.Context) error) error {
+			return hop.Run(bg, hop.Goroutines, func(ctx context.Context) error { return hop.Run(ctx, hop.Origin(ctx), f) })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := make(chan string, 2)
+			tell := func(whose string) { told <- whose }
+			own := newLoop(t, &hop.LoopOptions{StallAfter: -1, OnPanic: func(p *hop.PanicError) { p.Value.(func(string))("own") }})
+			g := occupy(t, own)
+			p := hop.Go(bg, own, value(1))
+			p.OnDone(func() { panic(tell) })
+			within(t, patience, "the cancel", func() {
+				if err := place.run(func(context.Context) error { p.Cancel(nil); return nil }); err != nil {
+					t.Error(err)
+				}
+			})
+			if got := recv(t, "OnPanic", told); got != place.want {
+				t.Errorf("OnPanic of the %s loop got it, want the %s's", got, place.want)
+			}
+			g.open()
 		})
 	}
 }

@@ -331,9 +331,12 @@ func (s *sched) spin() bool {
 	return false
 }
 
-// escaped handles a panic that nobody can receive.
+// hasOnPanic reports whether s, which may be nil, is of a loop that has an OnPanic.
+func (s *sched) hasOnPanic() bool { return s != nil && s.loop != nil && s.loop.o.OnPanic != nil }
+
+// escaped handles a panic that nobody can receive; s may be nil.
 func (s *sched) escaped(p *PanicError) {
-	if s != nil && s.loop != nil && s.loop.o.OnPanic != nil {
+	if s.hasOnPanic() {
 		returned := false
 		defer func() {
 			if !returned {
