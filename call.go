@@ -87,7 +87,7 @@ type callMore struct {
 	doneCh   chan struct{}            // closed at the end
 	nodes    *linkNode                // where it is in its groups and trackers
 	rare     atomic.Pointer[callRare] // set once
-	dead     uint16                   // how many of onDone were taken back
+	mayDie   uint32                   // how many of onDone may be taken back before those are looked for
 	hooked   bool                     // the parent's end will be told: hook is there, or about to be
 	ctxEnded bool                     // ctxDone is closed
 	moving   uint16                   // how many passOnce have kids of it in hand

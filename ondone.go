@@ -159,19 +159,28 @@ func (d *doneFunc) stop() bool {
 		return false
 	}
 	d.f = nil
-	x := c.x.Load()
-	if x.dead++; x.dead > maxDead {
-		x.dead = 0
-		for at := &x.onDone; *at != nil; {
-			if (*at).f == nil {
-				*at = (*at).next
-			} else {
-				at = &(*at).next
-			}
-		}
-	}
+	c.x.Load().tookBack()
 	return true
 }
 
-// maxDead is how many functions that were taken back may stay in a list.
+// tookBack is told that one more function of onDone was taken back. These stay in the list until there are more of them than of the others, or than
+// maxDead: so what goes through it costs no more than what came and went. It needs mu.
+func (x *callMore) tookBack() {
+	if x.mayDie > 0 {
+		x.mayDie--
+		return
+	}
+	live := uint32(0)
+	for at := &x.onDone; *at != nil; {
+		if (*at).f == nil {
+			*at = (*at).next
+		} else {
+			at = &(*at).next
+			live++
+		}
+	}
+	x.mayDie = max(maxDead, live/2)
+}
+
+// maxDead is how many functions that were taken back may stay in a short list.
 const maxDead = 16
