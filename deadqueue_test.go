@@ -2,11 +2,13 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -136,6 +138,82 @@ func TestS17_ARefusalIsCheapWhereManyWereCancelled(t *testing.T) {
 				t.Errorf("a refusal allocates %d bytes: it lists those that have ended", each)
 			}
 			g.open()
+		})
+	}
+}
+
+// countedContext counts how often it is asked whether it has ended.
+type countedContext struct {
+	context.Context
+	times *atomic.Int64
+}
+
+func (c countedContext) Err() error {
+	c.times.Add(1)
+	return c.Context.Err()
+}
+
+// Nor does who is refused by a long queue look at each of those whose contexts may have ended; but soon somebody does.
+func TestS17_ARefusalIsCheapWhereThousandsWait(t *testing.T) {
+	const limit, refused = 20_000, 2000
+	for name, on := range map[string]hop.Portal{
+		"Loop": newLoop(t, &hop.LoopOptions{QueueLimit: limit, StallAfter: -1}),
+		"Pool": newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: limit}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := occupy(t, on)
+			defer g.open()
+			ctx, cancel := context.WithCancel(bg)
+			defer cancel()
+			var asked atomic.Int64
+			for range limit {
+				if err := on.Submit(hop.New(countedContext{ctx, &asked}, value(1)).Call()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked.Store(0)
+			submit := func() error { return on.Submit(hop.New(bg, value(1)).Call()) }
+			for range refused {
+				if err := submit(); !errors.Is(err, hop.ErrFull) {
+					t.Fatalf("Submit to a full place: %v", err)
+				}
+			}
+			if looks := asked.Load() / limit; looks < 1 || looks > refused/20 {
+				t.Errorf("%d refusals looked %d times at all that wait", refused, looks)
+			}
+			cancel()
+			eventually(t, "there is room again", func() bool { return submit() == nil })
+			for range limit - 1 {
+				if err := submit(); err != nil {
+					t.Fatalf("Submit when none of those before counts: %v", err)
+				}
+			}
+			wantIs(t, submit(), hop.ErrFull)
+		})
+	}
+}
+
+// Where fewer wait, a call whose context is over makes room for the next at once, however many were refused before.
+func TestS17_ACallWhoseContextIsOverMakesRoomAtOnce(t *testing.T) {
+	const limit = 500
+	for name, on := range map[string]hop.Portal{
+		"Loop": newLoop(t, &hop.LoopOptions{QueueLimit: limit, StallAfter: -1}),
+		"Pool": newPool(t, &hop.PoolOptions{Size: 1, QueueLimit: limit}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := occupy(t, on)
+			defer g.open()
+			for range limit - 1 {
+				hop.Go(bg, on, value(1))
+			}
+			for range 100 {
+				ctx, cancel := context.WithCancel(bg)
+				if err := on.Submit(hop.New(ctx, value(1)).Call()); err != nil {
+					t.Fatal(err)
+				}
+				wantIs(t, on.Submit(hop.New(bg, value(1)).Call()), hop.ErrFull)
+				cancel()
+			}
 		})
 	}
 }

@@ -30,7 +30,8 @@ type LoopOptions struct {
 	// Protected makes Close and Shutdown return ErrProtected: the loop stops with its parent, or with the
 	// mainthread.Run or RunLoop that made it.
 	Protected bool
-	// QueueLimit is how many calls may wait to start; Submit returns ErrFull beyond. 0: no limit.
+	// QueueLimit is how many calls may wait to start; Submit returns ErrFull beyond. 0: no limit. A call whose context is over does not count; where
+	// thousands wait, that may be seen some milliseconds later.
 	QueueLimit int
 	// StallAfter is how long a task may keep the loop before it is reported through Logger. 0: one second; negative: never.
 	StallAfter time.Duration
@@ -59,6 +60,7 @@ type Loop struct {
 	id     uint64
 	parent *Loop
 	queued atomic.Int64 // calls that wait to start, where there is a QueueLimit
+	looks  looking      // at a full queue
 
 	childMu turn.Mutex // one Child at a time; taken before mu
 
@@ -217,10 +219,17 @@ func (l *Loop) reserve(later *tells) bool {
 	if l.takeRoom() {
 		return true
 	}
-	// Calls whose context is over do not count, but nobody may have looked. Those that have ended are not to be looked at again the next time.
-	l.s.box.Sweep()
-	l.eachQueued(func(c *Call) { c.settledFor(later) })
-	return l.takeRoom()
+	if !l.looks.due() {
+		return false
+	}
+	began := time.Now()
+	l.s.box.Sweep() // those that have ended are not to be looked at again the next time
+	n := l.eachQueued(func(c *Call) { c.settledFor(later) })
+	if l.takeRoom() {
+		return true
+	}
+	l.looks.wasInVain(n, began)
+	return false
 }
 
 // takeRoom counts one more call if it is within the limit; never one more, for a moment, that would keep another out.
@@ -237,10 +246,11 @@ func (l *Loop) takeRoom() bool {
 	}
 }
 
-// eachQueued calls f for the calls in the mailbox that have not ended.
-func (l *Loop) eachQueued(f func(*Call)) {
+// eachQueued calls f for the calls in the mailbox that have not ended, and returns how much there is in it.
+func (l *Loop) eachQueued(f func(*Call)) (n int) {
 	var calls []*Call
 	l.s.box.Each(func(it item) bool {
+		n++
 		if deadItem(it) {
 			return true
 		}
@@ -255,6 +265,7 @@ func (l *Loop) eachQueued(f func(*Call)) {
 		return true
 	})
 	each.Do(calls, f)
+	return n
 }
 
 // Post has f run on the loop, as a task without a result: the cheapest way in, about 15 ns on a busy loop, including what the loop does to

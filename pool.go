@@ -25,7 +25,8 @@ type PoolOptions struct {
 	IdleTimeout time.Duration
 	// Threads makes each worker an OS thread of its own, never the process's first, that ends with the worker.
 	Threads bool
-	// QueueLimit is how many calls may wait for a worker; Submit returns ErrFull beyond. 0: no limit.
+	// QueueLimit is how many calls may wait for a worker; Submit returns ErrFull beyond. 0: no limit. A call whose context is over does not count;
+	// where thousands wait, that may be seen some milliseconds later.
 	QueueLimit int
 }
 
@@ -42,6 +43,7 @@ type Pool struct {
 	made     bool
 	shared   bool
 	queued   atomic.Int64 // calls that wait to start, where there is a QueueLimit
+	looks    looking      // at a full queue
 	ended    *Event
 	closing  atomic.Bool
 	hope     hope
@@ -53,7 +55,7 @@ type Pool struct {
 	//     to mu, to feed the pool. So each change that may make a place ends with feed or take.
 	//   - Under mu, a queue to which nothing came since it was last made to sleep is empty: what is submitted then may go to a worker past it.
 	room  atomic.Bool // hasPlace, for those who do not hold mu, as a hint; written under mu
-	_     [36]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
+	_     [28]byte    // what stands above changes seldom, the queue with each call; on 64 bits it begins a line of the cache
 	queue mailbox.Box[item]
 
 	// mu guards what follows. Whether a worker gets what is queued and whether it ends are decided under it, so nothing goes to a worker that ends.
@@ -186,7 +188,8 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level, later *tells) (sent, full 
 	if p.o.QueueLimit == 0 {
 		return p.send(c.item(), level), false
 	}
-	for looked := false; ; looked = true {
+	var began time.Time
+	for n, looked := 0, false; ; looked = true {
 		p.mu.Lock()
 		switch {
 		case !p.queue.Came() && p.hasPlace() && p.takes(level):
@@ -209,10 +212,16 @@ func (p *Pool) sendCall(c *Call, level mailbox.Level, later *tells) (sent, full 
 			return sent, false
 		case looked:
 			p.mu.Unlock()
+			p.looks.wasInVain(n, began)
+			return false, true
+		case !p.looks.due():
+			p.mu.Unlock()
 			return false, true
 		}
+		began = time.Now()
 		p.queue.Sweep() // those that have ended are not to be looked at again the next time
-		calls, _ := p.unread()
+		calls, posts := p.unread()
+		n = len(calls) + posts
 		p.mu.Unlock()
 		c.settleBefore(p, calls, later)
 	}
