@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +143,91 @@ func TestS14_FailuresThatNobodyLookedAt(t *testing.T) {
 			eventually(t, "the report", func() bool { runtime.GC(); return log.has("it is lost") })
 			if log.has("seen by") {
 				t.Error("a failure was reported that was looked at")
+			}
+		})
+	}
+}
+
+// An opError leads to whatever its context does.
+type opError struct{ ctx context.Context }
+
+func (e opError) Error() string { return "an operation failed" }
+
+// A callError leads to a call.
+type callError struct{ p *hop.Pending[int] }
+
+func (e *callError) Error() string { return "a call's failure" }
+
+// An exitingError cannot say what it is.
+type exitingError struct{}
+
+func (*exitingError) Error() string { runtime.Goexit(); return "" }
+
+// A runtimeError is one of a user's that says it is the runtime's.
+type runtimeError struct{ opError }
+
+func (runtimeError) RuntimeError() {}
+
+// A recordFunc is a slog.Handler.
+type recordFunc func(slog.Record)
+
+func (h recordFunc) Enabled(context.Context, slog.Level) bool      { return true }
+func (h recordFunc) Handle(_ context.Context, r slog.Record) error { h(r); return nil }
+func (h recordFunc) WithAttrs([]slog.Attr) slog.Handler            { return h }
+func (h recordFunc) WithGroup(string) slog.Handler                 { return h }
+
+// A failure that nobody has looked at is reported, once, and its call garbage, though the error leads to the call; and what leads nowhere comes to the logger
+// as it is.
+func TestS14_AFailureWhoseErrorLeadsToItsCall(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail func(ctx context.Context, p func() *hop.Pending[int]) error
+		text string
+		is   error // what the logger gets
+	}{
+		"New": {func(context.Context, func() *hop.Pending[int]) error { return errBoom }, "boom", errBoom},
+		"wrapped": {func(context.Context, func() *hop.Pending[int]) error {
+			return errors.Join(fmt.Errorf("at %d: %w", 1, errBoom), fmt.Errorf("%w and %w", syscall.EBADF, context.DeadlineExceeded))
+		}, "at 1: boom", syscall.EBADF},
+		"a context": {func(ctx context.Context, _ func() *hop.Pending[int]) error { return opError{ctx} }, "an operation failed", nil},
+		"a Pending": {func(_ context.Context, p func() *hop.Pending[int]) error { return &callError{p()} }, "a call's failure", nil},
+		"a wrapped context": {func(ctx context.Context, _ func() *hop.Pending[int]) error {
+			return fmt.Errorf("outside: %w", opError{ctx})
+		}, "outside: an operation failed", nil},
+		"a joined context": {func(ctx context.Context, _ func() *hop.Pending[int]) error { return errors.Join(errBoom, opError{ctx}) }, "an operation failed", nil},
+		"a panic":          {func(ctx context.Context, _ func() *hop.Pending[int]) error { panic(opError{ctx}) }, "an operation failed", nil},
+		"a panic with what says it is the runtime's": {func(ctx context.Context, _ func() *hop.Pending[int]) error { panic(runtimeError{opError{ctx}}) }, "an operation failed", nil},
+		"an Error that ends the goroutine":           {func(context.Context, func() *hop.Pending[int]) error { return new(exitingError) }, "exitingError", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const n = 5
+			var alive, reports atomic.Int64
+			var got atomic.Pointer[error]
+			l := newLoop(t, &hop.LoopOptions{Logger: slog.New(recordFunc(func(r slog.Record) {
+				r.Attrs(func(a slog.Attr) bool {
+					if err, ok := a.Value.Any().(error); ok && a.Key == "err" && strings.Contains(err.Error(), c.text) {
+						reports.Add(1)
+						got.Store(&err)
+					}
+					return true
+				})
+			}))})
+			for range n {
+				ch := make(chan *hop.Pending[int], 1)
+				p := hop.Go(bg, l, func(ctx context.Context) (int, error) {
+					return 0, c.fail(ctx, func() *hop.Pending[int] { return <-ch })
+				})
+				ch <- p
+				alive.Add(1)
+				runtime.AddCleanup(p, func(n *atomic.Int64) { n.Add(-1) }, &alive)
+				recv(t, "the end", p.Done())
+			}
+			must(t, hop.Go(bg, l, value(1))) // none is the last that the loop has run
+			eventually(t, "nearly all are reported and garbage", func() bool { runtime.GC(); return reports.Load() >= n-1 && alive.Load() <= 1 })
+			if reports.Load() > n {
+				t.Errorf("%d reports of %d failures", reports.Load(), n)
+			}
+			if c.is != nil {
+				wantIs(t, *got.Load(), c.is)
 			}
 		})
 	}

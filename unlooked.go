@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 )
@@ -36,29 +37,89 @@ func (c *Call) mayStayUnseen() *unlooked {
 // keep notes the error. One that leads to a call, this or another that leads to it, would keep it from ever being garbage: where that cannot be
 // ruled out only the text is kept.
 func (u *unlooked) keep(err error) {
+	kept := false
 	defer func() {
-		if recover() != nil { // a method of the error has panicked: a typed nil, most often
-			err := fmt.Errorf("%v", err)
-			u.err.Store(&err)
+		if kept {
+			return
 		}
+		text := fmt.Sprintf("an error of type %T, whose Error ended the goroutine", err)
+		if recover() != nil { // a method of the error has panicked: a typed nil, most often
+			text = fmt.Sprint(err)
+		}
+		err := errors.New(text)
+		u.err.Store(&err)
 	}()
-	var p *PanicError
-	var d *DeadlockError
-	var c *CancelError
-	var w *waitError
-	switch {
-	case errors.As(err, &p) && p == err && p.call != nil:
+	budget := 100
+	switch p, ok := err.(*PanicError); {
+	case ok && p.call != nil:
 		err = &PanicError{Value: plain(p.Value), Stack: p.Stack}
-	case errors.As(err, &p), errors.As(err, &d), errors.As(err, &c), errors.As(err, &w):
+	case !leadsNowhere(err, &budget):
 		err = errors.New(err.Error())
 	}
 	u.err.Store(&err)
+	kept = true
+}
+
+// Types of errors of which it is known what they hold, and that nothing else holds them.
+var (
+	typeOfNew   = reflect.TypeOf(errors.New(""))
+	typeOfPlace = reflect.TypeFor[*placeError]()
+	typeOfWrap  = reflect.TypeOf(fmt.Errorf("%w", ErrClosed))
+	typeOfWraps = reflect.TypeOf(fmt.Errorf("%w%w", ErrClosed, ErrClosed))
+	typeOfJoin  = reflect.TypeOf(errors.Join(ErrClosed))
+)
+
+// leadsNowhere reports whether nothing can be reached by err but what says what has happened. A pointer to something of a user's may lead anywhere: it may be
+// one into a larger thing.
+func leadsNowhere(err error, budget *int) bool {
+	if *budget--; *budget < 0 {
+		return false
+	}
+	switch t := reflect.TypeOf(err); t {
+	case nil, typeOfNew:
+		return true
+	case typeOfWrap, typeOfPlace:
+		return leadsNowhere(errors.Unwrap(err), budget)
+	case typeOfWraps, typeOfJoin:
+		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+			if !leadsNowhere(e, budget) {
+				return false
+			}
+		}
+		return true
+	default:
+		return isData(t)
+	}
+}
+
+// isData reports whether what is of type t has no pointers, but to the text of strings.
+func isData(t reflect.Type) bool {
+	switch k := t.Kind(); {
+	case k <= reflect.Complex128, k == reflect.String:
+		return true
+	case k == reflect.Array:
+		return isData(t.Elem())
+	case k == reflect.Struct:
+		for i := range t.NumField() {
+			if !isData(t.Field(i).Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // plain returns v, or the text of it if it may lead to something else.
 func plain(v any) any {
-	switch v.(type) {
-	case runtime.Error, string, bool, int, uint:
+	if v == nil || isData(reflect.TypeOf(v)) {
+		return v
+	}
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if _, ok := v.(runtime.Error); ok && t.PkgPath() == "runtime" {
 		return v
 	}
 	return fmt.Sprint(v)
