@@ -107,6 +107,7 @@ type callRare struct {
 	forReturn   waitlist.List            // who waits until the function of an abandoned call has returned
 	returned    bool                     // it has
 	told, back  bool                     // its pool has been told that it was abandoned; or, before that, that its function has returned; under the pool's mu
+	further     uint8                    // how many causes there are beside the first
 	queue       *atomic.Int64            // the queue that the call still counts in
 	pump        *Waiter                  // the goroutine that is blocked in Do for the call, and runs what is sent to it; made when it is asked for
 	pumper      uintptr                  // that goroutine, where the call may run on it

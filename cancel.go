@@ -188,16 +188,21 @@ func (c *Call) ask(cause error, how uint32, later *tells) bool {
 	return true
 }
 
-// addCause notes one more cause of a cancel, if it is a new one. It is entered with mu held, and releases it.
+// maxCauses is how many causes are noted beside the first.
+const maxCauses = 16
+
+// addCause notes one more cause of a cancel, if it is a new one, and not of very many. It is entered with mu held, and releases it.
 func (c *Call) addCause(cause error) {
 	for {
 		all := c.endedBy()
 		var joined error
+		full := false
 		if r := c.hasRare(); r != nil {
 			joined = r.causes
+			full = r.further >= maxCauses
 		}
 		c.mu.Unlock()
-		if cause == context.Canceled || errors.Is(all, cause) { // not under the lock: errors of users have methods
+		if full || cause == context.Canceled || errors.Is(all, cause) { // not under the lock: errors of users have methods
 			return
 		}
 		c.mu.Lock()
@@ -206,6 +211,7 @@ func (c *Call) addCause(cause error) {
 		}
 		if r := c.rare(); r.causes == joined { // errors.Join makes pointers
 			r.causes = errors.Join(all, cause)
+			r.further++
 			break
 		}
 	}

@@ -202,6 +202,38 @@ func TestS16_SeveralCancelsAddTheirCauses(t *testing.T) {
 	})
 }
 
+// Each cause is asked whether it is the next: a call that many cancel, each for a reason of his own, does not keep all of them.
+func TestS16_OfVeryManyCausesTheFirstAreKept(t *testing.T) {
+	const n = 2000
+	asked := 0
+	p := hop.NewPromise[int](bg)
+	p.OnCancel(func(error) {}) // it only asks
+	var causes []*asksError
+	for range n {
+		causes = append(causes, &asksError{func() { asked++ }})
+		if !p.Pending().Cancel(causes[len(causes)-1]) {
+			t.Fatal("it will not end cancelled")
+		}
+	}
+	if asked > n {
+		t.Errorf("the causes were asked %d times in %d cancels", asked, n)
+	}
+	p.Resolve(1)
+	err := waitErr(t, p.Pending())
+	wantCancelled(t, err)
+	kept := 0
+	for i, cause := range causes {
+		if errors.Is(err, cause) {
+			if kept++; i >= 100 {
+				t.Errorf("the %dth cause is kept", i)
+			}
+		}
+	}
+	if kept < 10 || kept > 100 {
+		t.Errorf("%d causes are kept", kept)
+	}
+}
+
 func TestS16_CausesThatCannotBeCompared(t *testing.T) {
 	g, started := newGate(t), make(chan struct{})
 	p := hop.Go(t.Context(), hop.Goroutines, stubborn(g, started, 1, nil))

@@ -82,7 +82,8 @@ func (p *Pending[T]) Done() <-chan struct{} { return p.c.Done() }
 
 // Cancel asks the call to end, with cause (nil: context.Canceled). It returns true if the call will end, or has ended,
 // cancelled, whatever its function still returns. A queued call is done at once; a running one has its context
-// cancelled with cause and is done when its function returns, or at once with [Abandon]. It does not block.
+// cancelled with cause and is done when its function returns, or at once with [Abandon]. It does not block. Of several that ask a running call, each with a
+// cause of its own, the first ends its context; the error of the call is all of these, but for those after very many.
 func (p *Pending[T]) Cancel(cause error) bool { return p.c.Cancel(cause) }
 
 // CancelWait cancels the call and waits until its function has really returned; see Call.CancelWait.
