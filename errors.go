@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
@@ -229,17 +230,25 @@ func (e *waitError) Error() string {
 		s = "hop: the context of a group ended, and its members were cancelled: "
 	}
 	s += e.err.Error()
-	if e.cause != e.err && e.cause != nil {
-		s += ": " + e.cause.Error()
+	if cause := e.why(); cause != nil {
+		s += ": " + cause.Error()
 	}
 	return s
 }
 
 func (e *waitError) Unwrap() []error {
-	if e.cause == e.err || e.cause == nil {
-		return []error{e.err}
+	if cause := e.why(); cause != nil {
+		return []error{e.err, cause}
 	}
-	return []error{e.err, e.cause}
+	return []error{e.err}
+}
+
+// why returns the cause, nil if it is no other than err, which may be of a user's type that cannot be compared.
+func (e *waitError) why() error {
+	if same(e.cause, e.err) || reflect.ValueOf(e.err).Comparable() && e.cause == e.err {
+		return nil
+	}
+	return e.cause
 }
 
 // A placeError is a refusal by a place: its text and which of the errors above it is.

@@ -60,6 +60,47 @@ func TestErrors_AWaitThatWasGivenUpTellsWhy(t *testing.T) {
 	}
 }
 
+// A listError cannot be compared, though its type does not tell where it is in an interface.
+type listError struct{ of any }
+
+func (e listError) Error() string { return fmt.Sprint("of ", e.of) }
+
+// A numberError is equal to another that was made apart from it.
+type numberError int
+
+func (e numberError) Error() string { return fmt.Sprint("number ", int(e)) }
+
+// A failedContext is a context of a user's, over for a reason of its own.
+type failedContext struct {
+	context.Context
+	err func() error
+}
+
+func (c failedContext) Err() error    { return c.err() }
+func (c failedContext) Value(any) any { return nil } // nor does package context know another cause
+
+func TestErrors_AContextThatEndedWithAnErrorOfAUsersType(t *testing.T) {
+	over, end := context.WithCancel(bg)
+	end()
+	list := error(listError{[]string{"a"}})
+	for name, c := range map[string]struct {
+		err   func() error
+		times int // that the text tells it
+	}{
+		"one that cannot be compared":            {func() error { return list }, 1},
+		"made anew, and it cannot be compared":   {func() error { return listError{[]string{"a"}} }, 2},
+		"made anew, and it is equal to the last": {func() error { return numberError(1000) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := failedContext{over, c.err}
+			_, err := hop.NewPromise[int](bg).Pending().Wait(ctx)
+			if err == nil || errors.Is(err, hop.ErrStopped) || strings.Count(err.Error(), c.err().Error()) != c.times {
+				t.Errorf("%v: want it to tell %d times of %v", err, c.times, c.err())
+			}
+		})
+	}
+}
+
 // A text that goes on after a call does not go on after its state.
 func TestErrors_TheStateOfACallDoesNotCutTheText(t *testing.T) {
 	l := newLoop(t, &hop.LoopOptions{Name: "ui"})
