@@ -115,7 +115,9 @@ func (c *Call) escaped(panics []*PanicError) {
 	} else if l, ok := c.Portal().(*Loop); ok && l.s.hasOnPanic() {
 		s = l.s
 	} else {
+		defer each.Do(panics, s.escaped) // a value, or a logger, may end the goroutine when it is logged
 		logOthers(panics)
+		return
 	}
 	each.Do(panics, s.escaped)
 }

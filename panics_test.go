@@ -200,3 +200,40 @@ func TestS14_TheOwnLoopsOnPanicGetsWhatNoNearerOneDoes(t *testing.T) {
 		})
 	}
 }
+
+// An exitingText ends the goroutine that asks for its text.
+type exitingText struct{}
+
+func (exitingText) String() string { runtime.Goexit(); return "" }
+
+//go:noinline
+func panicWithoutText() { panic(exitingText{}) }
+
+// A panic that nobody can receive ends the process also if its value has no text: in plain Go it does.
+func TestS14_APanicWhoseValueEndsTheGoroutineCrashes(t *testing.T) {
+	cancelled := func(fs ...func()) {
+		p := hop.NewPromise[int](bg).Pending()
+		for _, f := range fs {
+			p.OnDone(f)
+		}
+		p.Cancel(nil)
+	}
+	for name, f := range map[string]func(){
+		"a posted function":        func() { hop.NewLoop(nil).Post(panicWithoutText) },
+		"a pool's posted function": func() { hop.NewPool(nil).Post(panicWithoutText) },
+		"an OnDone function":       func() { go cancelled(panicWithoutText) },
+		"another OnDone function":  func() { go cancelled(panicWithoutText, panicWithoutText) },
+		"OnPanic": func() {
+			hop.NewLoop(&hop.LoopOptions{OnPanic: func(*hop.PanicError) { panicWithoutText() }}).Post(explode)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := crash(t, f)
+			for _, want := range []string{"panic: ", "exitingText", "hop_test.panicWithoutText"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in what the crashed process printed:\n%s", want, out)
+				}
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
@@ -353,9 +354,13 @@ func (s *sched) escaped(p *PanicError) {
 }
 
 // crash ends the process as an unrecovered panic does. It panics on a goroutine of its own, where nothing recovers; the
-// original stack is in the text.
+// original stack is in the text. That is made before, since the value's part in it is a user's, and may end the goroutine.
 func crash(p *PanicError) {
-	go func() { panic(p) }()
+	go func() {
+		text := fmt.Sprintf("hop: a function panicked with a value of type %T, whose text ended the goroutine\n\n%s", p.Value, p.Stack)
+		defer func() { panic(text) }()
+		text = p.Error()
+	}()
 	select {}
 }
 
