@@ -202,7 +202,7 @@ func (c *Call) addCause(cause error) {
 			full = r.further >= maxCauses
 		}
 		c.mu.Unlock()
-		if full || cause == context.Canceled || errors.Is(all, cause) { // not under the lock: errors of users have methods
+		if full || cause == context.Canceled || isOneOf(cause, all) { // not under the lock: errors of users have methods
 			return
 		}
 		c.mu.Lock()
@@ -216,6 +216,16 @@ func (c *Call) addCause(cause error) {
 		}
 	}
 	c.mu.Unlock()
+}
+
+// isOneOf is errors.Is of causes that are users': should the method Is of one of them panic, it is another.
+func isOneOf(cause, all error) (is bool) {
+	defer func() {
+		if !is {
+			recover()
+		}
+	}()
+	return errors.Is(all, cause)
 }
 
 // endWait ends the wait in which the call's function is, if it is bound to the call's context.

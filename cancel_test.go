@@ -1523,3 +1523,48 @@ func TestS12_ACancelledCallDoesNotWaitForItsTimeout(t *testing.T) {
 	}()
 	eventually(t, "its context is garbage", func() bool { runtime.GC(); return freed.Load() })
 }
+
+// A panicAsker panics when it is asked whether it is another.
+type panicAsker struct{}
+
+func (panicAsker) Error() string { return "a cause" }
+func (panicAsker) Is(error) bool { panic("Is") }
+
+// TestS16_ACauseThatPanicsWhenItIsAskedWhetherItIsAnother is another: whoever cancels for a second reason, perhaps the loop itself that is closed, goes on.
+func TestS16_ACauseThatPanicsWhenItIsAskedWhetherItIsAnother(t *testing.T) {
+	type place interface {
+		hop.Portal
+		Close() error
+	}
+	for name, open := range map[string]func() place{
+		"loop": func() place { return hop.NewLoop(nil) },
+		"pool": func() place { return hop.NewPool(nil) },
+	} {
+		for how, wait := range map[string]func(ctx context.Context){
+			"suspended": func(ctx context.Context) { hop.Sleep(context.WithoutCancel(ctx), time.Hour) },
+			"deaf":      func(ctx context.Context) { <-ctx.Done() },
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				on := open()
+				began := make(chan struct{})
+				p := hop.Go(bg, on, func(ctx context.Context) (int, error) {
+					close(began)
+					wait(ctx)
+					return 0, nil
+				})
+				recv(t, "the function", began)
+				if how == "suspended" {
+					untilWaiting(t, p.Call())
+				}
+				p.Cancel(panicAsker{})
+				p.Cancel(errBoom)
+				if how == "suspended" {
+					within(t, patience, "Close", func() { on.Close() })
+				}
+				if _, err := p.Wait(bg); !errors.Is(err, hop.ErrCancelled) {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+	}
+}
