@@ -180,11 +180,12 @@ func (l *Loop) hostIs(fb *fiber) bool {
 	if l.o.Host == nil {
 		return false
 	}
-	if fb == nil {
-		return l.onHost()
-	}
-	return hostsInCalls.Load() && l.hostedBy(fb)
+	return fb.plain() && l.onHost() || fb != nil && hostsInCalls.Load() && l.hostedBy(fb)
 }
+
+// plain reports whether the goroutine is neither a task nor a worker, so it may be a host's own: hop may know it all the same, as where Inline or Call.Run
+// runs a call there. fb may be nil.
+func (fb *fiber) plain() bool { return fb == nil || fb.s == nil && fb.w == nil }
 
 // onHost reports whether the calling goroutine, which hop does not know, is the host's own.
 func (l *Loop) onHost() bool {

@@ -419,3 +419,57 @@ func TestS39_AGuestSurvivesPanicsAndGoexitsAndSoDoesItsHost(t *testing.T) {
 	}
 	must(t, hop.Go(bg, l, value(1)))
 }
+
+// TestS39_ACallOnTheHostsOwnGoroutine: what Inline or Call.Run runs on the goroutine of a foreign host is on the guest's loop, as the goroutine is without a call:
+// Do runs inline, and a wait for what the guest is to do is refused.
+func TestS39_ACallOnTheHostsOwnGoroutine(t *testing.T) {
+	for name, way := range map[string]func(f func(context.Context) (int, error)) (int, error){
+		"no call":    func(f func(context.Context) (int, error)) (int, error) { return f(bg) },
+		"Do, Inline": func(f func(context.Context) (int, error)) (int, error) { return hop.Do(bg, hop.Inline, f) },
+		"Go, Inline": func(f func(context.Context) (int, error)) (int, error) { return hop.Go(bg, hop.Inline, f).Result() },
+		"Call.Run": func(f func(context.Context) (int, error)) (int, error) {
+			p := hop.New(bg, f)
+			p.Call().Run()
+			return p.Result()
+		},
+	} {
+		for what, f := range map[string]func(ctx context.Context, l *hop.Loop) (int, error){
+			"Do":           func(ctx context.Context, l *hop.Loop) (int, error) { return hop.Do(ctx, l, value(7)) },
+			"Wait":         func(ctx context.Context, l *hop.Loop) (int, error) { return hop.Go(ctx, l, value(7)).Wait(ctx) },
+			"Wait, bg":     func(ctx context.Context, l *hop.Loop) (int, error) { return hop.Go(ctx, l, value(7)).Wait(bg) },
+			"WaitOrCancel": func(ctx context.Context, l *hop.Loop) (int, error) { return hop.Go(ctx, l, value(7)).WaitOrCancel(ctx) },
+			"Do, a wait in it": func(ctx context.Context, l *hop.Loop) (int, error) {
+				return hop.Do(ctx, l, func(ctx context.Context) (int, error) { return 0, hop.Sleep(ctx, time.Hour) })
+			},
+			"Here": func(_ context.Context, l *hop.Loop) (int, error) {
+				if !l.Here() {
+					return 0, errBoom
+				}
+				return 7, nil
+			},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				k := newForeignLoop(t)
+				l := newLoop(t, &hop.LoopOptions{Host: k})
+				hop.Do(bg, l, value(0)) // its host's goroutine is known
+				type result struct {
+					v   int
+					err error
+				}
+				got := make(chan result, 1)
+				k.Post(func() {
+					v, err := way(func(ctx context.Context) (int, error) { return f(ctx, l) })
+					got <- result{v, err}
+				})
+				switch r := recv(t, "the answer", got); what {
+				case "Do", "Here":
+					if r.v != 7 || r.err != nil {
+						t.Errorf("%v, want 7", r)
+					}
+				default:
+					wantIs(t, r.err, hop.ErrCannotWait)
+				}
+			})
+		}
+	}
+}

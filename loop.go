@@ -372,10 +372,10 @@ func (l *Loop) Here() bool {
 }
 
 func (l *Loop) here(fb *fiber) bool {
-	if fb != nil {
-		return fb.s == l.s
+	if fb != nil && fb.s == l.s {
+		return true
 	}
-	return l.o.Host != nil && l.onHost()
+	return l.o.Host != nil && fb.plain() && l.onHost()
 }
 
 // ID returns a number that no other loop of the process has.

@@ -328,10 +328,16 @@ func (c *Call) runHere(l *Loop, fb *fiber) {
 	if l.s.closing.Load() && (fb == nil || fb.cur.Load() == nil) {
 		c.Cancel(ErrStopped) // a posted function makes it after the Close that cancelled everything
 	}
-	if fb == nil { // the host's own goroutine, outside of a tick
+	if fb == nil || fb.s == nil { // the host's own goroutine, outside of a tick; what it runs may be an Inline call
+		below := fb
 		fb = enter()
 		fb.s = l.s
-		defer fb.exit()
+		defer func() {
+			fb.exit()
+			if below != nil {
+				below.register()
+			}
+		}()
 	}
 	c.run(fb)
 }
