@@ -24,13 +24,14 @@ type Waiter struct {
 	s    *sched // runs what was submitted, on the goroutine that waits
 	many manyWait
 
-	mu      turn.Short // taken after a call's
-	call    *Call      // what it waits for
-	w       *wait      // the wait of the goroutine that blocks
-	fb      *fiber     // that goroutine, or the last that waited, if hop knows it
-	wanted  bool       // there is something to run and nobody blocks
-	waiting bool       // Wait is on
-	closed  bool
+	mu      turn.Short       // taken after a call's
+	call    *Call            // what it waits for
+	w       *wait            // the wait of the goroutine that blocks
+	fb      *fiber           // that goroutine, or the last that waited, if hop knows it
+	wanted  bool             // there is something to run and nobody blocks
+	waiting bool             // Wait is on
+	closed  bool             // nothing more is taken
+	told    bool             // nor a function of OnDone
 	waits   uint64           // counts the Waits
 	over    error            // why what is submitted is not to begin: the context of Wait has ended
 	via     *sched           // the loop whose task waits: it runs what is submitted
@@ -196,15 +197,15 @@ func (w *Waiter) takes() bool {
 	return !w.closed
 }
 
-// OnDone has f run on the goroutine that waits, once the awaited call is done: in the order of registration, with the
-// context of Wait. If the wait is over already, f runs at once, here. It follows Waiter.add_done_callback.
+// OnDone has f run on the goroutine that waits, once the awaited call is done and what was accepted is finished: in the order of registration, with the
+// context of Wait. If the wait is over already, f runs at once, here; until Wait has run all of them it is not. It follows Waiter.add_done_callback.
 func (w *Waiter) OnDone(f func(context.Context)) {
 	w.check()
 	if f == nil {
 		misuse("OnDone: nil function")
 	}
 	w.mu.Lock()
-	if !w.closed {
+	if !w.told {
 		w.after = append(w.after, f)
 		w.mu.Unlock()
 		return
@@ -251,6 +252,9 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 	w.mu.Lock()
 	w.closed = done
 	w.mu.Unlock()
+	if done {
+		defer w.tell(ctx, c) // also if something that is finished below ends the goroutine
+	}
 	switch over := ctx.Err() != nil || fb.stopping(); {
 	case !done && !over: // refused: what was submitted is kept
 	case onTask:
@@ -265,12 +269,29 @@ func (w *Waiter) Wait(ctx context.Context, c *Call) error {
 		w.mu.Unlock()
 		return err
 	}
-	w.mu.Lock()
-	after := w.after
-	w.after = nil
-	w.mu.Unlock()
-	each.Do(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
 	return nil
+}
+
+// tell runs the functions of OnDone, also those that come meanwhile: they are in order, and on one goroutine.
+func (w *Waiter) tell(ctx context.Context, c *Call) {
+	told := false
+	defer func() {
+		if !told { // a function has ended the goroutine
+			w.tell(ctx, c)
+		}
+	}()
+	for {
+		w.mu.Lock()
+		after := w.after
+		w.after = nil
+		told = len(after) == 0
+		w.told = told
+		w.mu.Unlock()
+		if told {
+			return
+		}
+		each.Do(after, func(f func(context.Context)) { c.guard(func() { f(ctx) }) })
+	}
 }
 
 // heed cancels what was accepted as soon as ctx, of the Wait that has begun, ends, or the pool whose worker waits is closed, until end is called, which
@@ -411,7 +432,7 @@ func (c *Call) endPump(ctx context.Context, pc uintptr) {
 	}
 	if done {
 		w.mu.Lock()
-		w.closed = true
+		w.closed, w.told = true, true
 		w.mu.Unlock()
 	}
 	w.settle(ctx, pc, !done)
@@ -430,7 +451,7 @@ func (c *Call) closeWaiter() {
 		return
 	}
 	w.mu.Lock()
-	w.closed = true
+	w.closed, w.told = true, true
 	w.mu.Unlock()
 	cancelEach(slices.Collect(w.eachKid), refuse(ErrClosed, "%v has given up", w))
 }

@@ -4,6 +4,7 @@ package hop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -85,6 +86,107 @@ func TestWaiter_AnOnDoneThatEndsTheGoroutine(t *testing.T) {
 	c.Resolve(1)
 	go w.Wait(bg, c.Pending().Call())
 	recv(t, "the second", second)
+}
+
+// What is registered while Wait finishes what it has accepted, or by such a function, runs after those before, there, with the context of Wait.
+func TestWaiter_OnDoneWhileWaitFinishes(t *testing.T) {
+	for name, on := range map[string]func() (hop.Portal, func()){
+		"goroutine": func() (hop.Portal, func()) { return hop.Goroutines, func() {} },
+		"worker":    func() (hop.Portal, func()) { p := hop.NewPool(nil); return p, func() { p.Close() } },
+		"task": func() (hop.Portal, func()) {
+			l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1})
+			return l, func() { l.Close() }
+		},
+	} {
+		for _, exits := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", exits ", exits), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					portal, end := on()
+					defer end()
+					w, awaited, goOn := hop.NewWaiter(), hop.NewPromise[int](bg), make(chan struct{})
+					var order []int // the functions run on one goroutine
+					note := func(n int, then func()) {
+						w.OnDone(func(ctx context.Context) {
+							order = append(order, n)
+							if ctx.Value(userKey{}) != 7 {
+								t.Errorf("function %d has not the context of Wait", n)
+							}
+							then()
+						})
+					}
+					served := hop.Go(bg, w, func(ctx context.Context) (int, error) {
+						awaited.Resolve(1)
+						_, _, err := hop.Recv(ctx, goOn)
+						return 1, err
+					})
+					note(1, func() {
+						note(4, func() { note(5, func() {}) })
+						if exits {
+							runtime.Goexit()
+						}
+					})
+					note(2, func() {})
+					waiting := hop.Go(context.WithValue(bg, userKey{}, 7), portal, func(ctx context.Context) (int, error) { return 1, w.Wait(ctx, awaited.Pending().Call()) })
+					synctest.Wait()
+					wantIs(t, w.Submit(hop.New(bg, value(1)).Call()), hop.ErrClosed) // so far has Wait come
+					note(3, func() {})
+					if len(order) > 0 {
+						t.Errorf("%v have run, and not all is finished", order)
+					}
+					close(goOn)
+					must(t, served)
+					if err := waitErr(t, waiting); err != nil && !exits {
+						t.Error(err)
+					}
+					if fmt.Sprint(order) != "[1 2 3 4 5]" {
+						t.Errorf("ran %v", order)
+					}
+					at := 0
+					w.OnDone(func(context.Context) { at++ })
+					if at != 1 {
+						t.Error("what is registered after Wait has not run at once")
+					}
+				})
+			})
+		}
+	}
+}
+
+// An exitingContext ends the goroutine that asks it for its error when it is time.
+type exitingContext struct {
+	context.Context
+	time func() bool
+}
+
+func (c exitingContext) Err() error {
+	if c.time() {
+		runtime.Goexit()
+	}
+	return c.Context.Err()
+}
+
+// Those of a Wait whose goroutine ends while it finishes what it has accepted run too.
+func TestWaiter_OnDoneWhereTheGoroutineThatWaitsEnds(t *testing.T) {
+	w, c, ran, gone := hop.NewWaiter(), hop.Go(bg, hop.Goroutines, value(1)), make(chan struct{}), make(chan struct{})
+	must(t, c)
+	w.OnDone(func(context.Context) { close(ran) })
+	closed := func() bool { return errors.Is(w.Submit(hop.New(bg, value(1)).Call()), hop.ErrClosed) }
+	returned := false
+	go func() {
+		defer close(gone)
+		w.Wait(exitingContext{bg, closed}, c.Call())
+		returned = true
+	}()
+	recv(t, "the end of the goroutine", gone)
+	if returned {
+		t.Fatal("Wait has returned: nobody has asked its context")
+	}
+	recv(t, "the function", ran)
+	at := 0
+	w.OnDone(func(context.Context) { at++ })
+	if at != 1 {
+		t.Error("what is registered after that has not run at once")
+	}
 }
 
 // TestS2_TheContextOfAWaitersWaitEndsWhileItServes: what is served may wait for nothing but its context, in a way that hop does not see.
