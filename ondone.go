@@ -133,7 +133,8 @@ func logOthers(panics []*PanicError) {
 // never under a lock; at once and here if the call is done already. stop takes f back and reports whether it
 // prevented it, as context.AfterFunc's does. A panic of f does not stop the next: it goes to the caller of Resolve or
 // Reject; else to OnPanic of the loop whose task the goroutine runs, or, if that has none, of the call's own loop; where there is none, as on a pool or in
-// Call.Run on a plain goroutine, it crashes the process. It follows Pending.add_done_callback.
+// Call.Run on a plain goroutine, it crashes the process. That of an f which is called at once goes to the caller of OnDone. It follows
+// Pending.add_done_callback.
 func (c *Call) OnDone(f func()) (stop func() bool) {
 	if f == nil {
 		misuse("OnDone: nil function")

@@ -114,6 +114,27 @@ func TestS39_TheErrorsOfClosesBeforeAGoexitAreLogged(t *testing.T) {
 	}
 }
 
+// An f that runs at once is its caller's.
+func TestS11_APanicOfAnOnDoneFunctionThatRunsAtOnceGoesToTheCaller(t *testing.T) {
+	w := hop.NewWaiter()
+	if err := w.Wait(bg, finished()); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]func(){
+		"a call":   func() { finished().OnDone(func() { panic("mine") }) },
+		"a Waiter": func() { w.OnDone(func(context.Context) { panic("mine") }) },
+	} {
+		func() {
+			defer func() {
+				if r := recover(); r != "mine" {
+					t.Errorf("%s: OnDone panicked with %v", name, r)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
 func TestS14_APanicOfOnPanicItselfCrashes(t *testing.T) {
 	out := crash(t, func() {
 		_ = hop.NewLoop(&hop.LoopOptions{OnPanic: func(*hop.PanicError) { explode() }}).Post(func() { panic("the first") })

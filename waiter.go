@@ -198,7 +198,8 @@ func (w *Waiter) takes() bool {
 }
 
 // OnDone has f run on the goroutine that waits, once the awaited call is done and what was accepted is finished: in the order of registration, with the
-// context of Wait. If the wait is over already, f runs at once, here; until Wait has run all of them it is not. It follows Waiter.add_done_callback.
+// context of Wait. If the wait is over already, f runs at once, here; until Wait has run all of them it is not. A panic of f goes to OnPanic, or
+// crashes the process, as with [Call.OnDone] of the awaited call; if f runs at once, it goes to the caller. It follows Waiter.add_done_callback.
 func (w *Waiter) OnDone(f func(context.Context)) {
 	w.check()
 	if f == nil {
