@@ -1561,6 +1561,7 @@ func TestS16_ACauseThatPanicsWhenItIsAskedWhetherItIsAnother(t *testing.T) {
 				if how == "suspended" {
 					within(t, patience, "Close", func() { on.Close() })
 				}
+				defer on.Close()
 				if _, err := p.Wait(bg); !errors.Is(err, hop.ErrCancelled) {
 					t.Errorf("error %v", err)
 				}

@@ -114,8 +114,8 @@ func (before sight) compare(now sight, workers int) leaks {
 		o, known := old[s.id]
 		switch {
 		case s.id == now.self:
-		case known:
-			if o.idleWorker() {
+		case known && (o.runs() || !s.runs()): // else it was idle, and runs a function that came since
+			if o.idleWorker() && s.idleWorker() {
 				survivors++
 			}
 		case s.idleWorker():

@@ -265,3 +265,46 @@ func TestNoLeaks_NamesThePlaceWhereTheRuntimeKnowsIt(t *testing.T) {
 		t.Error("it gives a hint that was followed")
 	}
 }
+
+// TestNoLeaks_FindsWhatRunsOnWhatWasThere: a goroutine that was there before is not looked at, but for a function that came since.
+func TestNoLeaks_FindsWhatRunsOnWhatWasThere(t *testing.T) {
+	hoptest.SetLeakPatience(t, 100*time.Millisecond)
+	ctx := context.Background()
+	l := hop.NewLoop(nil)
+	defer l.Close()
+	for name, leak := range map[string]func() (undo func()){
+		"on an idle worker": func() func() {
+			gate, started := make(chan struct{}), make(chan struct{})
+			p := hop.Go(ctx, hop.Workers(), func(context.Context) (int, error) { close(started); <-gate; return 0, nil })
+			<-started
+			return func() { close(gate); p.Wait(ctx) }
+		},
+		"abandoned on an idle worker": func() func() {
+			gate, started := make(chan struct{}), make(chan struct{})
+			p := hop.Go(ctx, hop.Workers(), func(context.Context) (int, error) { close(started); <-gate; return 0, nil }, hop.Abandon())
+			<-started
+			p.Cancel(nil)
+			return func() { close(gate); p.CancelWait(ctx, nil) }
+		},
+		"on a loop": func() func() {
+			var e hop.Event
+			started := make(chan struct{})
+			p := hop.Go(ctx, l, func(ctx context.Context) (int, error) { close(started); return 0, e.Wait(ctx) })
+			<-started
+			return func() { e.Set(); p.Wait(ctx) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hop.Run(ctx, hop.Workers(), func(context.Context) error { return nil })
+			hop.Run(ctx, l, func(context.Context) error { return nil })
+			f := &fakeT{TB: t}
+			hoptest.NoLeaks(f)
+			undo := leak()
+			said := f.end()
+			undo()
+			if !strings.Contains(said, "leaves behind 1 goroutine") {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+}
