@@ -234,6 +234,10 @@ func (c *Call) settledFor(later *tells) bool {
 		} else {
 			c.askParentEnded(later)
 		}
+		if st := c.st.Load(); st&flagCancel != 0 && State(st&stateMask) < Running {
+			c.mu.Lock() // who cancels it is about to end it
+			c.mu.Unlock()
+		}
 	}
 	return c.done()
 }

@@ -443,7 +443,7 @@ func (c *Call) failFor(err error, later *tells) bool {
 	if !c.done() && c.parentErr() != nil {
 		c.askParentEnded(later) // it came first: the call ends cancelled
 		if c.done() {
-			return true
+			return c.raw() == Cancelled // else its function has ended it meanwhile
 		}
 	}
 	return c.failNow(err, later)

@@ -136,7 +136,7 @@ func (p *Pending[T]) settle(v T, err error) bool {
 	c.mu.Lock()
 	if !bug.FinishesTwice && c.done() {
 		c.mu.Unlock()
-		if err == nil {
+		if err == nil && c.raw() == Cancelled {
 			p.undelivered(v)
 		}
 		return false

@@ -28,7 +28,7 @@ func NewPromise[T any](ctx context.Context, opts ...Option) *Promise[T] {
 func (p *Promise[T]) Pending() *Pending[T] { return &p.p }
 
 // Resolve ends the promise with v; false: it had ended before. If it was asked to cancel, it ends with a [CancelError] and
-// v goes to OnUndelivered. A panic of an OnDone function panics here, after all of them have run.
+// v goes to OnUndelivered; so does one that comes when it has ended cancelled. A panic of an OnDone function panics here, after all of them have run.
 func (p *Promise[T]) Resolve(v T) bool {
 	defer p.p.c.endAsAsked()
 	return p.p.settle(v, nil)

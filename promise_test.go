@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -320,5 +321,30 @@ func TestS12_AnEndedPromiseReleasesItsOnCancel(t *testing.T) {
 		end(p)
 		eventually(t, name+": the function is garbage", func() bool { runtime.GC(); return freed.Load() })
 		runtime.KeepAlive(p)
+	}
+}
+
+// TestAValueThatComesAfterTheEnd goes to OnUndelivered where the promise has ended cancelled: not where it has ended otherwise, as that may be the very value which
+// was delivered.
+func TestAValueThatComesAfterTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(p *hop.Promise[int])
+		want []int
+	}{
+		"resolved":  {func(p *hop.Promise[int]) { p.Resolve(1) }, nil},
+		"rejected":  {func(p *hop.Promise[int]) { p.Reject(errBoom) }, nil},
+		"cancelled": {func(p *hop.Promise[int]) { p.Pending().Cancel(nil) }, []int{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []int
+			p := hop.NewPromise[int](bg, hop.OnUndelivered(func(v int) { got = append(got, v) }))
+			c.end(p)
+			if p.Resolve(1) {
+				t.Error("Resolve: true")
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("undelivered: %v, want %v", got, c.want)
+			}
+		})
 	}
 }

@@ -128,28 +128,32 @@ func (l *Loop) gone() {
 	l.s.stopAlarm()
 	l.s.dropHub() // it may have been stopped before it came to sleep
 	removeLoop(l)
-	if p := l.parent; p != nil {
-		p.dropBelow(l)
-	}
-	if h, ok := l.o.Host.(*Loop); ok {
-		h.dropBelow(l)
-	}
 	l.end()
 }
 
 // end says that the loop has ended, when its driver is gone, and stopBelow and the Post of its host have returned: nothing of the loop uses its host after
 // that.
 func (l *Loop) end() {
-	if l.ending.Add(-1) < 0 {
-		l.ended.Set()
+	if l.ending.Add(-1) >= 0 {
+		return
 	}
+	turn.At(turn.Set, l.ended)
+	if p := l.parent; p != nil {
+		p.endBelow(l, &p.children)
+	}
+	if h, ok := l.o.Host.(*Loop); ok {
+		h.endBelow(l, &h.guests)
+	}
+	l.ended.raise()
 }
 
-func (l *Loop) dropBelow(b *Loop) {
+// endBelow says that b, which is in the list of those below l, has ended, and takes it out: at once, since a stop of l waits for the end of those that it finds
+// there, and who has seen the end of a child may make another of that name.
+func (l *Loop) endBelow(b *Loop, below *[]*Loop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.children = slices.DeleteFunc(l.children, func(x *Loop) bool { return x == b })
-	l.guests = slices.DeleteFunc(l.guests, func(x *Loop) bool { return x == b })
+	b.ended.raise()
+	*below = slices.DeleteFunc(*below, func(x *Loop) bool { return x == b })
 }
 
 // closeUndriven brings a Manual loop that is being closed and that nobody drives to its end. Suspended tasks can be resumed

@@ -278,3 +278,99 @@ func TestOnePlaceForTwo(t *testing.T) {
 		}
 	})
 }
+
+// two runs f and g, each on a goroutine of its own, and returns when both have.
+func two(x *explore.Trial, f, g func()) {
+	var all sync.WaitGroup
+	for _, f := range []func(){f, g} {
+		all.Add(1)
+		x.Go("one of two", func() {
+			defer all.Done()
+			f()
+		})
+	}
+	all.Wait()
+}
+
+// TestLookedAtWhileItIsCancelled: the context of a queued call has ended. Whoever looks sees it cancelled, and its place in the queue free, also while another
+// is about to cancel it (S17).
+func TestLookedAtWhileItIsCancelled(t *testing.T) {
+	ctx := context.Background()
+	one := func(context.Context) (int, error) { return 1, nil }
+	stuck := func(o *hop.LoopOptions) (l *hop.Loop, end func()) {
+		l = hop.NewLoop(o)
+		gate, began := make(chan struct{}), make(chan struct{})
+		hop.Go(ctx, l, func(context.Context) (int, error) { close(began); <-gate; return 0, nil })
+		<-began
+		return l, func() {
+			close(gate)
+			l.Close()
+		}
+	}
+	t.Run("Result", func(t *testing.T) {
+		searchRandomly(t, 3_000, func(x *explore.Trial) {
+			l, end := stuck(&hop.LoopOptions{StallAfter: -1})
+			defer end()
+			own, stop := context.WithCancel(ctx)
+			p := hop.Go(own, l, one)
+			two(x, func() { p.Cancel(nil) }, func() {
+				stop()
+				if _, err := p.Result(); !errors.Is(err, hop.ErrCancelled) {
+					x.Errorf("Result: %v", err)
+				}
+			})
+		})
+	})
+	t.Run("Submit", func(t *testing.T) {
+		searchRandomly(t, 3_000, func(x *explore.Trial) {
+			l, end := stuck(&hop.LoopOptions{StallAfter: -1, QueueLimit: 1})
+			defer end()
+			own, stop := context.WithCancel(ctx)
+			hop.Go(own, l, one).OnDone(func() {}) // so package context tells it, on a goroutine
+			stop()
+			if err := l.Submit(hop.New(ctx, one).Call()); err != nil {
+				x.Errorf("Submit: %v", err)
+			}
+		})
+	})
+}
+
+// TestParentAfterChild: a parent or host that is closed while its child or guest comes to its end by itself has not ended before that (S26).
+func TestParentAfterChild(t *testing.T) {
+	for name, below := range map[string]func(l *hop.Loop) *hop.Loop{
+		"child": func(l *hop.Loop) *hop.Loop { c, _ := l.Child("child", nil); return c },
+		"guest": func(l *hop.Loop) *hop.Loop { return hop.NewLoop(&hop.LoopOptions{Host: l}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := explore.Search(t, explore.Options{Strategy: explore.PCT, Runs: 5_000}, func(x *explore.Trial) {
+				l := hop.NewLoop(nil)
+				b := below(l)
+				two(x, func() { b.Close() }, func() {
+					l.Close()
+					select {
+					case <-b.Stopped():
+					default:
+						x.Errorf("%v has not stopped", b)
+					}
+				})
+			})
+			if r.Failure != nil {
+				t.Error(r.Failure.Error())
+			}
+		})
+	}
+}
+
+// TestFailedWhileItEnds: Fail does not say that it has ended a call which has succeeded.
+func TestFailedWhileItEnds(t *testing.T) {
+	searchRandomly(t, 3_000, func(x *explore.Trial) {
+		ctx, stop := context.WithCancel(context.Background())
+		p := hop.New(ctx, func(context.Context) (int, error) { return 1, nil })
+		two(x, p.Call().Run, func() {
+			stop()
+			if p.Call().Fail(errors.New("failed")) && p.Call().State() == hop.Succeeded {
+				x.Errorf("Fail: true, and the call has succeeded")
+			}
+		})
+	})
+}
