@@ -24,10 +24,11 @@ func (q *Queue[T]) Shutdown(ctx context.Context) error {
 		panic("hop: queue: Shutdown with a nil context")
 	}
 	q.checkMade()
+	by := hop.CurrentCall(ctx)
 	q.mu.Lock()
 	q.ending = true
 	q.refuseAll()
-	do := q.check()
+	do := q.checkAs(by)
 	q.unlock()
 	do.run(ctx)
 	if err := q.wait(ctx); err != nil {
@@ -64,10 +65,7 @@ func (q *Queue[T]) drop(cause error, what string) {
 		}
 		q.err = q.error(cause, what+", "+count(len(vs), "value was dropped", "values were dropped"))
 	}
-	if q.ticking {
-		q.ticking = false
-		q.timer.Stop()
-	}
+	q.noTick()
 	q.refuseAll()
 	q.notify()
 	q.unlock()
@@ -90,6 +88,7 @@ func (q *Queue[T]) loopEnds(ctx context.Context) error {
 
 // wait waits until no value waits and none is being handled.
 func (q *Queue[T]) wait(ctx context.Context) error {
+	by := hop.CurrentCall(ctx)
 	for {
 		q.mu.Lock()
 		if q.left() == 0 {
@@ -116,19 +115,16 @@ func (q *Queue[T]) wait(ctx context.Context) error {
 		if changed != nil {
 			if err = changed.Wait(ctx); err == nil {
 				q.mu.Lock()
-				do := q.check() // what another could not submit, OnShutdown may
+				do := q.checkAs(by) // what another could not submit, OnShutdown may
 				q.unlock()
 				do.run(ctx)
 			}
 		} else if _, err = t.p.Wait(ctx); t.p.Call().State().Done() {
-			err = nil // it was the call's own
+			why := t.unrun() // which is the call's own error, and perhaps err
+			again := q.triesAgain(ctx, why)
+			err = nil
 			q.mu.Lock()
-			t.over = true // it may have been cancelled before it ran
-			if q.active == t {
-				q.active = nil // its loop has no driver any more, and the function stays where it waits
-				q.notify()
-			}
-			do := q.check()
+			do := q.gone(t, why, again)
 			q.unlock()
 			do.run(ctx)
 		}

@@ -36,8 +36,10 @@ type Queue[T any] struct {
 	last     *turn[T]    // the newest one that the portal has accepted
 	inflight int         // turns that are being submitted
 	watched  bool        // check will be called when last, or an earlier one, has ended
-	timer    *time.Timer // calls check: a batch is due, or a full portal is to be tried again
+	timer    *time.Timer // calls check: a batch is due, or a portal is to be tried again
 	ticking  bool        // it will
+	resting  bool        // until it has, check submits nothing
+	failed   bool        // the last turn has failed, and none has run since
 	room     roomList    // who waits for room
 	ending   bool        // takes no more
 	flusher  *hop.Call   // of OnShutdown, once it has come
@@ -126,8 +128,8 @@ func (q *Queue[T]) checkMade() {
 // Errors: hop.ErrFull (the policy is Fail, or the portal's own queue is full), hop.ErrStopped (after Shutdown or Close, also for a
 // Put that waits then; or the portal has stopped), a *hop.DeadlockError when f, whose return makes the room, waits itself, directly or
 // through others, for the call that puts: f itself puts, or the functions of two full queues put into each other; hop.ErrCannotWait where
-// nothing can wait, as on the own goroutine of the host that f's loop is a guest of; any other error of the portal's Submit, and when ctx
-// ends first an error that is ctx.Err(). With an error v was not put. It follows queue_call of async-kernel and send of Prefect's
+// nothing can wait, as on the own goroutine of the host that f's loop is a guest of; any other error of the portal's Submit, or with which that fails
+// the call; and when ctx ends first an error that is ctx.Err(). With an error v was not put. It follows queue_call of async-kernel and send of Prefect's
 // QueueService.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if ctx == nil {
@@ -183,18 +185,25 @@ func (q *Queue[T]) push(ctx context.Context, v T) error {
 	if errors.Is(err, hop.ErrStopped) && hop.CurrentCall(ctx) != nil {
 		t, err = q.submitFrom(ctx, n, n)
 	}
+	again := err == errAgain
 	q.mu.Lock()
 	q.inflight--
+	var do deed
 	switch {
 	case err == nil:
 		q.accepted(t)
+	case again:
+		err = nil // v is put; refused sees to the rest
+		do = q.refused(errAgain, true)
 	case !q.eachItsTurn() && (q.active != nil || q.last.pending()) || !q.ring.kill(n):
 		err = nil // another turn will take it, or has
 	default:
 		q.grant()
 		q.notify()
 	}
-	do := q.check()
+	if !again {
+		do = q.check()
+	}
 	q.unlock()
 	do.run(q.ctx)
 	if err != nil {
@@ -228,8 +237,18 @@ func (q *Queue[T]) submitTurn(t *turn[T], n uint64) error {
 	returned = true
 	if err != nil {
 		t.p.Cancel(err) // or it would count as one that may still run
+		return err
 	}
-	return err
+	if q.loop != nil || !t.p.Call().State().Done() {
+		return nil
+	}
+	q.mu.Lock()
+	ran := t.ran
+	q.mu.Unlock()
+	if ran {
+		return nil
+	}
+	return t.unrun()
 }
 
 // Len returns how many values wait; the ones that f has are not among them.

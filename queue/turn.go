@@ -14,10 +14,19 @@ package queue
 // so and what to do; it is called after whatever may have brought it about:
 //
 //	a turn has ended          it was cancelled from outside, its function ended the goroutine, its portal stopped
-//	a watched turn has ended  it was cancelled before it ran: no code of ours has seen that
+//	a watched turn has ended  it was cancelled or failed before it ran: no code of ours has seen that
 //	a submission was decided  the portal may have refused it
-//	the timer                 a partial batch is due; a full portal is to be tried again
+//	the timer                 a partial batch is due; a portal is to be tried again
 //	Shutdown                  a partial batch is due
+//
+// Nor must a portal be asked without end, on the stack or as fast as it can answer, that takes turns and runs none: it is another way to say no.
+//
+//	Submit returns an error, or fails the turn   it is refused: Put returns the error; what Put has taken already is dropped
+//	a turn fails later                           another is submitted at once; if that is no better, it is refused
+//	hop.ErrFull is why                           after a rest another is submitted
+//	a turn was cancelled                         so too; but if hop.ErrStopped is why, it is as one that has failed
+//
+// A turn that was cancelled just when it ran, and has handled nothing, is as one that did not run; its first time as one that has failed.
 
 import (
 	"context"
@@ -36,7 +45,9 @@ type turn[T any] struct {
 	q    *Queue[T]
 	p    *hop.Pending[struct{}]
 	n    uint64 // the values up to this number may be handled
+	ran  bool   // its function has begun
 	over bool   // it has done, or will never do, what it is for
+	did  bool   // it has handled something
 }
 
 // pending tells whether t may still run. It needs mu.
@@ -68,6 +79,7 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 	q := t.q
 	q.mu.Lock()
 	q.allowed = max(q.allowed, t.n)
+	t.ran = true
 	if q.active != nil {
 		t.over = true
 		q.mu.Unlock()
@@ -106,7 +118,7 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 			q.mu.Unlock()
 			return
 		}
-		handling = true
+		handling, t.did = true, true
 		err := q.handle(ctx)
 		handling = false
 		if err != nil {
@@ -119,15 +131,109 @@ func (t *turn[T]) run(ctx context.Context) (none struct{}, _ error) {
 // end is when t does no more. Its call, of ctx, is not over yet: a portal that shuts down takes the next turn from that.
 func (t *turn[T]) end(ctx context.Context) {
 	q := t.q
+	var why error
+	var again bool
+	if !t.did && ctx.Err() != nil {
+		why = reason(context.Cause(ctx))
+		again = q.triesAgain(ctx, why)
+	}
 	q.mu.Lock()
 	t.over = true
 	if q.active == t {
 		q.active = nil
 	}
 	q.notify()
-	do := q.check()
+	var do deed
+	if why != nil {
+		do = q.lost(why, again && q.failed) // first from here: from a call of its own a portal that shuts down still takes one
+	} else {
+		q.resting, q.failed = false, false // the portal runs what it takes
+		do = q.check()
+	}
 	q.unlock()
 	do.run(ctx)
+}
+
+// errAgain is why a turn did not run that was cancelled, but not by the stop of its portal.
+var errAgain = errors.New("hop: queue: a turn was cancelled before it ran")
+
+// reason is why a turn that was cancelled because of cause did not run.
+func reason(cause error) error {
+	if errors.Is(cause, hop.ErrStopped) {
+		return cause
+	}
+	return errAgain
+}
+
+// unrun is why t, whose call has ended, never ran, if that is so.
+func (t *turn[T]) unrun() error {
+	_, err := t.p.Result() // it is seen to, so hop need not report that nobody looked
+	if t.p.Call().State() == hop.Cancelled {
+		return reason(err)
+	}
+	return err
+}
+
+// triesAgain tells whether a portal that did not run a turn because of why is to be asked again after a rest, by who has ctx.
+func (q *Queue[T]) triesAgain(ctx context.Context, why error) bool {
+	switch {
+	case why == nil:
+		return false
+	case why == errAgain || errors.Is(why, hop.ErrFull):
+		return true
+	case errors.Is(why, hop.ErrStopped) && q.flushComes():
+		by := hop.CurrentCall(ctx)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.flusher == nil || q.flusher != by
+	}
+	return false
+}
+
+// gone is told that the call of t has ended, and why t never ran if it did not. It needs mu.
+func (q *Queue[T]) gone(t *turn[T], why error, again bool) deed {
+	lost := !t.ran && !t.over
+	t.over = true
+	if q.active == t {
+		q.active = nil // its loop has no driver any more, and the function stays where it waits
+		q.notify()
+	}
+	if lost {
+		return q.lost(why, again)
+	}
+	return q.check()
+}
+
+// lost decides what becomes of the values that wait when the portal has taken a turn and did not run it. It needs mu.
+func (q *Queue[T]) lost(why error, again bool) deed {
+	if again || q.failed || q.cared() {
+		return q.refused(why, again)
+	}
+	q.failed = true
+	q.resting = false
+	return q.check()
+}
+
+// refused decides what becomes of the values that wait when the portal does not run a turn for them. It needs mu.
+func (q *Queue[T]) refused(why error, again bool) deed {
+	switch {
+	case q.cared():
+		return q.check()
+	case !again:
+		return func(context.Context) deed {
+			q.fail(why)
+			return nil
+		}
+	}
+	q.after(retryAfter)
+	q.resting = true
+	q.notify() // OnShutdown need not rest
+	return nil
+}
+
+// cared tells whether no value waits, or another turn comes for those that do. It needs mu.
+func (q *Queue[T]) cared() bool {
+	return q.ring.len() == 0 || q.active != nil || q.inflight > 0 || q.last.pending()
 }
 
 // ready tells whether a value or a batch may be handled now. It needs mu.
@@ -185,22 +291,19 @@ func (q *Queue[T]) handle(ctx context.Context) (err error) {
 	return q.batch(ctx, vs)
 }
 
-// A deed is what check has decided on, to be done once mu is released; nil: nothing.
-type deed func(ctx context.Context)
+// A deed is what check has decided on, to be done once mu is released; nil: nothing. It returns the next.
+type deed func(ctx context.Context) deed
 
 func (do deed) run(ctx context.Context) {
-	if do != nil {
-		do(ctx)
+	for do != nil {
+		do = do(ctx)
 	}
 }
 
 // check decides what must be done so that the values that wait will be handled. It needs mu.
 func (q *Queue[T]) check() deed {
 	if q.ring.len() == 0 {
-		if q.ticking {
-			q.ticking = false
-			q.timer.Stop()
-		}
+		q.noTick()
 		return nil
 	}
 	if q.active != nil || q.inflight > 0 {
@@ -212,18 +315,23 @@ func (q *Queue[T]) check() deed {
 		}
 		q.watched = true
 		t := q.last
-		return func(context.Context) {
+		return func(context.Context) deed {
 			t.p.OnDone(func() {
+				var why error
+				again := false
 				q.mu.Lock()
-				lost := !t.over
-				q.watched, t.over = false, true
-				do := q.check()
-				q.unlock()
-				if lost {
-					t.p.Result() // it is seen to, so hop need not report that nobody looked
+				if !t.ran && !t.over {
+					q.mu.Unlock()
+					why = t.unrun()
+					again = q.triesAgain(q.ctx, why)
+					q.mu.Lock()
 				}
+				q.watched = false
+				do := q.gone(t, why, again)
+				q.unlock()
 				do.run(q.ctx)
 			})
+			return nil
 		}
 	}
 	if d := q.dueIn(); d > 0 {
@@ -232,40 +340,41 @@ func (q *Queue[T]) check() deed {
 		}
 		return nil
 	}
+	if q.resting {
+		return nil
+	}
 	q.inflight++
 	n := q.ring.last
-	return func(ctx context.Context) { q.submit(ctx, n) }
+	return func(ctx context.Context) deed { return q.submit(ctx, n) }
+}
+
+// checkAs is check by who has call by: that of OnShutdown may find its turn taken where others did not, and need not rest. It needs mu.
+func (q *Queue[T]) checkAs(by *hop.Call) deed {
+	if by != nil && by == q.flusher {
+		q.resting = false
+	}
+	return q.check()
 }
 
 // retryAfter is how long to wait before a portal is asked again to take values that Put has accepted.
 const retryAfter = 10 * time.Millisecond
 
-// submit submits a turn for values that have none. q.inflight counts it.
-func (q *Queue[T]) submit(ctx context.Context, n uint64) {
+// submit submits a turn for values that have none, and returns what is to be done then. q.inflight counts it.
+func (q *Queue[T]) submit(ctx context.Context, n uint64) deed {
 	t := q.newTurn(q.ctx, n)
 	err := q.submitTurn(t, 0)
 	if errors.Is(err, hop.ErrStopped) && hop.CurrentCall(ctx) != nil {
 		t, err = q.submitFrom(ctx, n, 0)
 	}
-	flushed := errors.Is(err, hop.ErrStopped) && q.flushComes()
+	again := q.triesAgain(ctx, err)
 	q.mu.Lock()
+	defer q.unlock()
 	q.inflight--
-	switch {
-	case err == nil:
-		q.accepted(t)
-	case errors.Is(err, hop.ErrFull), flushed && (q.flusher == nil || q.flusher != hop.CurrentCall(ctx)):
-		q.after(retryAfter)
-		q.notify()
-		q.unlock()
-		return
-	default:
-		q.mu.Unlock()
-		q.fail(err)
-		return
+	if err != nil {
+		return q.refused(err, again)
 	}
-	do := q.check()
-	q.unlock()
-	do.run(ctx)
+	q.accepted(t)
+	return q.check()
 }
 
 // submitFrom submits a turn as a call of who asks for it: a loop that shuts down still takes what its own unfinished calls start. That is all the turn has
@@ -303,9 +412,18 @@ func (q *Queue[T]) after(d time.Duration) {
 	}
 	q.timer = time.AfterFunc(d, func() {
 		q.mu.Lock()
-		q.ticking = false
+		q.ticking, q.resting = false, false
 		do := q.check()
 		q.unlock()
 		do.run(q.ctx)
 	})
+}
+
+// noTick takes after back. It needs mu.
+func (q *Queue[T]) noTick() {
+	q.resting = false
+	if q.ticking {
+		q.ticking = false
+		q.timer.Stop()
+	}
 }
