@@ -9,6 +9,6 @@
 // [hop.Do] and [hop.Go] choose for each call. This package is for functions that others have written, and for programs that
 // get their functions and arguments at run time: plug-ins, command tables, RPC, scripts.
 //
-// The package stands on the exported names of package hop alone. It follows sync and desync of TruLens, and sync_compatible of
-// Prefect.
+// The package stands on the exported names of package hop, but for a cancel of several calls at once. It follows sync and desync of TruLens, and
+// sync_compatible of Prefect.
 package bridge

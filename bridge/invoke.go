@@ -2,11 +2,13 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
 
 	"github.com/gohop/hop"
+	"github.com/gohop/hop/internal/inside"
 )
 
 // Invoke runs f, any function, with args as a call on on, and returns its Pending without waiting. The call is named after
@@ -146,9 +148,17 @@ func settleAll(ctx context.Context, name string, seq reflect.Value) (any, error)
 	}
 	values := make([]any, len(ps))
 	for i, p := range ps {
-		v, err := p.wait(ctx)
+		v, err := p.waitOnly(ctx)
 		if err != nil {
-			cancelAll(ps, err)
+			// All at once, and p no sooner: a function of OnDone of it may wait for another of them.
+			cause := err
+			if ctx.Err() != nil {
+				cause = context.Cause(ctx)
+			}
+			cancelAll(ps, cause)
+			if d := (*hop.DeadlockError)(nil); !errors.As(err, &d) {
+				_, err = p.wait(ctx)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if first == nil {
@@ -182,9 +192,13 @@ func pullAll(ctx context.Context, name string, seq reflect.Value) (ps []pending,
 	return ps, nil
 }
 
-// cancelAll cancels those of ps that are not done.
+// cancelAll cancels those of ps that are not done, before functions of OnDone run.
 func cancelAll(ps []pending, cause error) {
-	for _, p := range ps {
-		p.call().Cancel(cause)
-	}
+	inside.CancelEach(func(yield func(call any) bool) {
+		for _, p := range ps {
+			if !yield(p.call()) {
+				return
+			}
+		}
+	}, cause)
 }

@@ -389,3 +389,60 @@ func TestInvokeASequenceThatDoesNotReturn(t *testing.T) {
 		}
 	}
 }
+
+// Those of a sequence are cancelled all at once: a function of OnDone of one may wait for the next, or end the goroutine.
+func TestInvokeCancelsTheSequenceAtOnce(t *testing.T) {
+	for how, start := range map[string]func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any]{
+		"a nil Pending": func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any] {
+			return bridge.Invoke(ctx, hop.Goroutines, func() iter.Seq[*hop.Pending[int]] { return slices.Values(append(slices.Clip(ps), nil)) })
+		},
+		"a failure": func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any] {
+			return bridge.Invoke(ctx, hop.Goroutines, func() iter.Seq[*hop.Pending[int]] { return slices.Values(append(slices.Clip(ps), rejected(errWhy))) })
+		},
+		"a panic": func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any] {
+			return bridge.Invoke(ctx, hop.Goroutines, func() iter.Seq[*hop.Pending[int]] {
+				return func(yield func(*hop.Pending[int]) bool) {
+					_ = yield(ps[0]) && yield(ps[1])
+					panic(errWhy)
+				}
+			})
+		},
+		"a cancel": func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any] {
+			p := bridge.Invoke(ctx, hop.Goroutines, func() iter.Seq[*hop.Pending[int]] { return slices.Values(ps) })
+			for p.Call().State() != hop.Waiting {
+				runtime.Gosched()
+			}
+			p.Cancel(errWhy)
+			return p
+		},
+		"a stop": func(ctx context.Context, ps []*hop.Pending[int]) *hop.Pending[any] {
+			l := hop.NewLoop(nil)
+			p := bridge.Invoke(ctx, l, func() iter.Seq[*hop.Pending[int]] { return slices.Values(ps) })
+			for p.Call().State() != hop.Waiting {
+				runtime.Gosched()
+			}
+			go l.Close()
+			return p
+		},
+	} {
+		for does, f := range map[string]func(next *hop.Pending[int]){
+			"waits": func(next *hop.Pending[int]) { next.Wait(context.Background()) },
+			"ends":  func(*hop.Pending[int]) { runtime.Goexit() },
+		} {
+			t.Run(how+", "+does, func(t *testing.T) {
+				within(t, func() {
+					ps := []*hop.Pending[int]{open(), open()}
+					ps[0].OnDone(func() { f(ps[1]) })
+					if _, err := start(context.Background(), ps).Wait(context.Background()); err == nil {
+						t.Error("no error")
+					}
+					for i, p := range ps {
+						if s := p.Call().State(); s != hop.Cancelled {
+							t.Errorf("Pending %d is %v", i+1, s)
+						}
+					}
+				})
+			})
+		}
+	}
+}

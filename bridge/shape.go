@@ -86,6 +86,13 @@ func (p pending) wait(ctx context.Context) (any, error) {
 	return out[0].Interface(), err
 }
 
+// waitOnly is Wait, on this goroutine, without the type.
+func (p pending) waitOnly(ctx context.Context) (any, error) {
+	out := p.v.MethodByName("Wait").Call([]reflect.Value{reflect.ValueOf(ctx)})
+	err, _ := out[1].Interface().(error)
+	return out[0].Interface(), err
+}
+
 // pendings is an iterator over seq, which is an iter.Seq of *hop.Pending[T] of any T.
 func pendings(seq reflect.Value) iter.Seq[pending] {
 	return func(yield func(pending) bool) {
