@@ -22,7 +22,8 @@ import (
 // starts a call for each pull has never more than n unfinished, and memory is that of n however long it is.
 //
 // calls runs on the goroutine that ranges, between two yields, and may wait there. A Pending that calls gives again
-// before it was yielded is yielded once; a nil one panics.
+// before it was yielded is yielded once. With MaxConcurrent one that it gives again after that is yielded again, as nothing is kept of those that
+// have been: a source that gives some twice is for a range without. A nil one panics.
 //
 // Ranging blocks until the next one is done, and its OnDone functions have returned, so what they have noted is there: one of them that waited for the
 // loop that ranges would wait for ever. Only those of a call that is done already when calls gives it may still run. On a loop it suspends the task, on a
