@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -17,8 +18,8 @@ import (
 //
 // It blocks as [hop.Pending.Wait] does: on a loop it suspends the task, on a pool it gives back the place; from a call on a
 // pool of one it may gather on that very pool. A call of fs that waits for the call that gathers ends in a
-// *hop.DeadlockError of one of the two. When the place that it runs on is stopped, the others are cancelled and the error
-// is hop.ErrStopped.
+// *hop.DeadlockError of one of the two. When the place that it runs on is stopped, they are cancelled and it returns at once: the error is
+// hop.ErrStopped, beside that of the first that had failed. So it is with the error of any wait that is refused.
 //
 // Only the errors of fs count, not those of calls that they start: for these, see [hop.WithGroup]. It panics if ctx, on or
 // one of fs is nil, before anything is started. It follows gather of Prefect and asyncio.
@@ -71,6 +72,7 @@ func Gather[T any](ctx context.Context, on hop.Portal, fs ...func(context.Contex
 	})
 
 	values := make([]T, len(fs))
+	waited := true
 	for i, p := range calls {
 		over := ended(p.Call()) // before its result is asked for: it may end between the two
 		switch v, err := p.Result(); {
@@ -79,10 +81,20 @@ func Gather[T any](ctx context.Context, on hop.Portal, fs ...func(context.Contex
 		case over:
 			fail(err) // the function of OnDone that says so may come later than the group is told
 		default:
-			fail(werr) // could not be waited for
+			waited = false // it could not be
 		}
 	}
+	if !waited {
+		fail(werr)
+	}
 	mu.Lock()
-	defer mu.Unlock()
-	return values, first
+	err := first
+	mu.Unlock()
+	switch {
+	case waited:
+		return values, err
+	case errors.Is(werr, err):
+		return values, werr
+	}
+	return values, errors.Join(werr, err)
 }

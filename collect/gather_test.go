@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -234,6 +235,42 @@ func TestGatherReturnsAnErrorWhoseOnDoneComesLater(t *testing.T) {
 	if _, err := p.Wait(t.Context()); err != boom {
 		t.Errorf("error %v, want %v", err, boom)
 	}
+}
+
+// A function has failed, and another, which heeds no context, still runs when the wait for it ends: the error is of both.
+func TestGatherThatCannotWaitAfterAFailure(t *testing.T) {
+	boom := errors.New("boom")
+	within(t, func() {
+		l := hop.NewLoop(nil)
+		release := make(chan struct{})
+		var cause error
+		p := hop.Go(context.Background(), l, func(context.Context) (int, error) {
+			running := make(chan struct{})
+			vs, err := collect.Gather(context.Background(), hop.Goroutines,
+				func(context.Context) (int, error) { <-running; return 0, boom },
+				func(ctx context.Context) (int, error) {
+					close(running)
+					<-ctx.Done()
+					cause = context.Cause(ctx)
+					go l.Close()
+					<-release
+					return 2, nil
+				})
+			close(release) // it still runs
+			if !slices.Equal(vs, []int{0, 0}) {
+				t.Errorf("values %v", vs)
+			}
+			wantIs(t, err, hop.ErrStopped)
+			wantIs(t, err, boom)
+			if n := strings.Count(err.Error(), "boom"); n != 1 {
+				t.Errorf("it says %d times what failed: %v", n, err)
+			}
+			return 0, nil
+		})
+		<-p.Done()
+		<-l.Stopped()
+		wantIs(t, cause, boom)
+	})
 }
 
 type portalFunc func(*hop.Call) error
