@@ -157,6 +157,26 @@ func (l *Loop) tick() {
 	}
 }
 
+// leaveGuests is told, by the goroutine that drives l, a Manual loop, that it leaves: the coroutines of l's guests, and of theirs, which have no task end, as its
+// own do, since another goroutine may drive l next. It returns how many tasks are suspended there, which only this goroutine can resume.
+func (l *Loop) leaveGuests() (tasks int) {
+	l.mu.Lock()
+	guests := slices.Clone(l.guests)
+	l.mu.Unlock()
+	for _, g := range guests {
+		if g.host.state.CompareAndSwap(tickIdle, ticking) { // as a tick: else who finds that the host has failed may look at the same
+			g.s.endIdle()
+			tasks += g.s.tasks
+			g.host.state.Store(tickIdle)
+			if err := g.host.fail.Load(); err != nil {
+				g.hostFailed(*err)
+			}
+		}
+		tasks += g.leaveGuests()
+	}
+	return tasks
+}
+
 // hostsInCalls says that there was a foreign loop that ran in a call. Until then no wait in a call is looked at for that.
 var hostsInCalls atomic.Bool
 

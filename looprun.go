@@ -80,7 +80,8 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 	if l.s.stall != nil {
 		l.s.stall.idle() // nobody drives: nothing keeps the loop
 	}
-	if l.s.tasks == 0 {
+	left := l.s.tasks + l.leaveGuests()
+	if left == 0 {
 		l.unlockThread() // else the tasks' coroutines need this thread
 	}
 	l.mu.Lock()
@@ -89,7 +90,7 @@ func (l *Loop) leaveDriver(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	l.driving = false
-	if l.s.tasks == 0 {
+	if left == 0 {
 		l.driver = 0
 	}
 	finished := l.stop == finished

@@ -5,6 +5,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"testing"
@@ -220,4 +221,111 @@ func TestS22_AfterNoTimeIsBeforeWhatIsSentThen(t *testing.T) {
 	if len(order) != 4 || order[0] != 1 || order[1] != 2 || order[2] != 3 {
 		t.Errorf("order %v", order)
 	}
+}
+
+// TestS23_AManualHostIsDrivenByAnother: a guest of a Manual loop keeps no coroutine on the goroutine that has driven the host, but for tasks that wait: these can be
+// resumed only there, and go on there. A coroutine that is resumed at another depth of LockOSThread than it was made at ends the process.
+func TestS23_AManualHostIsDrivenByAnother(t *testing.T) {
+	needsThread(t)
+	slice := func(host *hop.Loop, until func()) { // drives the host until what was sent has run
+		ctx, cancel := context.WithCancel(bg)
+		defer cancel()
+		host.Post(func() {
+			until()
+			cancel()
+		})
+		host.Run(ctx)
+	}
+	ran := func(p *hop.Pending[int]) func() { return func() { p.Call().State() } }
+	for _, nested := range []bool{false, true} {
+		for _, thread := range []bool{false, true} {
+			loops := func() (host, guest *hop.Loop) {
+				host = hop.NewLoop(&hop.LoopOptions{Manual: true, Thread: thread, Logger: new(journal).logger()})
+				guest = hop.NewLoop(&hop.LoopOptions{Host: host, Logger: new(journal).logger()})
+				if nested {
+					guest = hop.NewLoop(&hop.LoopOptions{Host: guest, Logger: new(journal).logger()})
+				}
+				return host, guest
+			}
+			name := fmt.Sprintf("nested %v, thread %v", nested, thread)
+			t.Run(name+", idle, driven by another", func(t *testing.T) {
+				host, guest := loops()
+				p := hop.Go(bg, guest, value(1))
+				for !p.Call().State().Done() {
+					slice(host, ran(p))
+				}
+				q := hop.Go(bg, guest, value(2))
+				locked(t, func() {
+					for !q.Call().State().Done() {
+						slice(host, ran(q))
+					}
+					host.Close()
+				})
+			})
+			t.Run(name+", idle, closed by another", func(t *testing.T) {
+				host, guest := loops()
+				p := hop.Go(bg, guest, value(1))
+				locked(t, func() {
+					for !p.Call().State().Done() {
+						slice(host, ran(p))
+					}
+				})
+				within(t, patience, "Close", func() { host.Close() })
+				recv(t, "the guest's end", guest.Stopped())
+			})
+			t.Run(name+", suspended", func(t *testing.T) {
+				host, guest := loops()
+				var e hop.Event
+				began := false
+				p := hop.Go(bg, guest, func(ctx context.Context) (int, error) {
+					began = true
+					return 1, e.Wait(ctx)
+				})
+				for !began {
+					slice(host, func() {})
+				}
+				locked(t, func() {
+					if err := host.Run(bg); !errors.Is(err, hop.ErrMismatch) {
+						t.Errorf("Run on another goroutine: %v", err)
+					}
+				})
+				e.Set()
+				for !p.Call().State().Done() {
+					slice(host, ran(p))
+				}
+				if v, err := p.Result(); v != 1 || err != nil {
+					t.Errorf("%v, %v", v, err)
+				}
+				within(t, patience, "Close", func() { host.Close() })
+			})
+			t.Run(name+", suspended, closed by another", func(t *testing.T) {
+				host, guest := loops()
+				began := false
+				p := hop.Go(bg, guest, func(ctx context.Context) (int, error) {
+					began = true
+					return 1, hop.Sleep(ctx, time.Hour)
+				})
+				for !began {
+					slice(host, func() {})
+				}
+				within(t, patience, "Close", func() { host.Close() })
+				if _, err := p.Result(); !errors.Is(err, hop.ErrStopped) {
+					t.Errorf("error %v", err)
+				}
+				recv(t, "the guest's end", guest.Stopped())
+			})
+		}
+	}
+}
+
+// locked runs f on a goroutine with a locked thread, which ends.
+func locked(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		f()
+	}()
+	recv(t, "the locked goroutine", done)
 }
