@@ -130,7 +130,10 @@ func (l *Loop) tick() {
 	case fb == nil:
 		l.host.g.Store(goid.Self())
 		l.host.n.Store(goid.Number())
-	case !isLoop(l.o.Host):
+		if l.host.call.Load() != nil {
+			l.host.call.Store(nil) // it runs in that no more
+		}
+	case !isLoop(l.o.Host) && !fb.isTaskUnder(l.o.Host): // else in a task of another guest of its own, for now
 		if c := fb.cur.Load(); c != l.host.call.Load() { // the foreign loop runs in it
 			l.host.call.Store(c)
 			hostsInCalls.Store(true)
@@ -154,6 +157,35 @@ func (l *Loop) tick() {
 		l.hostFailed(*err)
 	} else if more {
 		l.callHost(open)
+	}
+}
+
+// isTaskUnder reports whether the goroutine is a task of one of the guests of h, or of theirs.
+func (fb *fiber) isTaskUnder(h Host) bool {
+	if fb.s == nil || fb.s.loop == nil {
+		return false
+	}
+	l := fb.s.loop
+	for isLoop(l.o.Host) {
+		l = l.o.Host.(*Loop)
+	}
+	return l.o.Host != nil && sameHost(l.o.Host, h)
+}
+
+// askHost has a foreign host run a tick, as the loop is to stop, though one may be on its way: the host may have ended, and dropped that. It says so then.
+// After the loop has ended there is none.
+func (l *Loop) askHost() {
+	if l.o.Host == nil || isLoop(l.o.Host) {
+		return
+	}
+	l.mu.Lock()
+	left := l.stop != finished
+	if left {
+		l.ending.Add(1)
+	}
+	l.mu.Unlock()
+	if left {
+		go l.postTick()
 	}
 }
 

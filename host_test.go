@@ -5,6 +5,7 @@ package hop_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -471,5 +472,78 @@ func TestS39_ACallOnTheHostsOwnGoroutine(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// nest runs what is queued on the calling goroutine until so: a modal dialog.
+func (k *foreignLoop) nest(so func() bool) {
+	for !so() {
+		k.mu.Lock()
+		if len(k.queue) == 0 {
+			k.mu.Unlock()
+			<-k.wake
+			continue
+		}
+		f := k.queue[0]
+		k.queue = k.queue[1:]
+		k.mu.Unlock()
+		f()
+	}
+}
+
+// TestS39_AfterAModalDialog: a task has run a nested loop of its host, in which another guest had a turn. It may wait for that guest then as it could before: its
+// goroutine is not the host's.
+func TestS39_AfterAModalDialog(t *testing.T) {
+	k := newForeignLoop(t)
+	g1, g2 := newLoop(t, &hop.LoopOptions{Host: k}), newLoop(t, &hop.LoopOptions{Host: k})
+	for _, g := range []*hop.Loop{g1, g2} {
+		hop.Do(bg, g, value(0))
+	}
+	_, err := hop.Do(bg, g1, func(ctx context.Context) (int, error) {
+		closed := false
+		hop.Go(ctx, g2, func(context.Context) (int, error) { closed = true; return 0, nil })
+		k.nest(func() bool { return closed })
+		for range 2 {
+			if _, err := hop.Do(ctx, g2, value(1)); err != nil {
+				return 0, fmt.Errorf("Do: %w", err)
+			}
+			if err := hop.WithGroup(ctx, nil, func(ctx context.Context) error { hop.Go(ctx, g2, value(1)); return nil }); err != nil {
+				return 0, fmt.Errorf("WithGroup: %w", err)
+			}
+			if err := hop.Sleep(ctx, time.Microsecond); err != nil {
+				return 0, err
+			}
+		}
+		return 0, g2.Shutdown(ctx)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestS39_AHostThatDropsATurnWhenItEnds: what it had queued is gone, and nobody sends to the guest any more whom its Post could tell. Who stops the guest finds out.
+func TestS39_AHostThatDropsATurnWhenItEnds(t *testing.T) {
+	for name, stop := range map[string]func(l, parent *hop.Loop){
+		"Close":            func(l, _ *hop.Loop) { l.Close() },
+		"Shutdown":         func(l, _ *hop.Loop) { l.Shutdown(bg) },
+		"Close, of parent": func(_, parent *hop.Loop) { parent.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newForeignLoop(t)
+			parent := newLoop(t, nil)
+			l, err := parent.Child("guest", &hop.LoopOptions{Host: k, Logger: new(journal).logger()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hop.Do(bg, l, value(0))
+			var p *hop.Pending[int]
+			k.Post(func() {
+				p = hop.Go(bg, l, value(1))
+				k.end(true)
+			})
+			recv(t, "the toolkit's end", k.done)
+			within(t, patience, name, func() { stop(l, parent) })
+			wantIs(t, waitErr(t, p), hop.ErrStopped)
+		})
 	}
 }

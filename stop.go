@@ -152,6 +152,7 @@ func (l *Loop) beginStop(to stopLevel) {
 // askToStop is beginStop, but for functions of users, and for what comes after these, which are left to later.
 func (l *Loop) askToStop(to stopLevel, later *tells) {
 	turn.At(turn.Stop, l)
+	l.askHost()
 	l.mu.Lock()
 	if l.stop >= to {
 		l.mu.Unlock()
