@@ -150,6 +150,14 @@ func settleAll(ctx context.Context, name string, seq reflect.Value) (any, error)
 	for i, p := range ps {
 		v, err := p.waitOnly(ctx)
 		if err != nil {
+			if p.call().State().Done() { // it has failed: first, unless another has been; the cancel of the others makes more of them fail
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				err = first
+				mu.Unlock()
+			}
 			// All at once, and p no sooner: a function of OnDone of it may wait for another of them.
 			cause := err
 			if ctx.Err() != nil {

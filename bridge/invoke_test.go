@@ -446,3 +446,25 @@ func TestInvokeCancelsTheSequenceAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestInvokeReturnsTheErrorThatCameFirst: who waits for the Pending that fails is woken before its functions of OnDone have run, and cancels the others, which fail
+// by that.
+func TestInvokeReturnsTheErrorThatCameFirst(t *testing.T) {
+	failed := errors.New("failed")
+	bg := context.Background()
+	_, err := bridge.Invoke(bg, hop.Goroutines, func(ctx context.Context) any {
+		return func(yield func(*hop.Pending[int]) bool) {
+			other := hop.NewPromise[int](ctx).Pending()
+			start := make(chan struct{})
+			fails := hop.Go(ctx, hop.Goroutines, func(context.Context) (int, error) { <-start; return 0, failed })
+			fails.OnDone(func() { <-other.Done() })
+			if yield(fails) {
+				yield(other)
+			}
+			close(start)
+		}
+	}).Wait(bg)
+	if err != failed {
+		t.Errorf("error %v", err)
+	}
+}

@@ -50,11 +50,14 @@ func Loop() *hop.Loop { return loop() }
 // f's ctx ends with ctx, and at the first interrupt or termination signal, with a cause that names it; calls on the
 // loop that still run or wait when f has returned after that are cancelled, and so is f's own call: Run returns a
 // *hop.CancelError with that cause then, also when f returned nil. A second signal ends the process as it would
-// without hop. A panic of f panics here, with a *hop.PanicError; a runtime.Goexit in f is hop.ErrGoexit.
+// without hop. A panic of f panics here, with a *hop.PanicError, but where ctx has ended before: then it is part of the *hop.CancelError. A runtime.Goexit in f is
+// hop.ErrGoexit.
 func Run(ctx context.Context, f func(context.Context) error) error {
 	if ctx == nil || f == nil {
 		panic("hop: mainthread.Run: nil context or function")
 	}
+	runtime.LockOSThread() // main may have unlocked it, and would move to another
+	defer runtime.UnlockOSThread()
 	if thread.ID() != 0 && !thread.IsMain() {
 		return fmt.Errorf("%w: mainthread.Run must be called from main, on the main thread", hop.ErrMismatch)
 	}
