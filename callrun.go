@@ -116,7 +116,13 @@ func (c *Call) endCrashed(err error) {
 // start takes the function to run, on fb; true once.
 func (c *Call) start(fb *fiber) bool {
 	turn.At(turn.Start, c)
-	if !c.has(flagEndless) {
+	switch {
+	case c.has(flagEndless):
+	case c.under.kind == ofBackground || c.under.kind == ofCancel || c.under.kind == ofGroupContext: // most often; what is asked there is no user's
+		if c.errAbove() != nil {
+			c.parentEnded()
+		}
+	default:
 		c.askParent()
 	}
 	for c.hasRare() == nil {

@@ -37,6 +37,16 @@ func (c *Call) liveParent() context.Context {
 // ofCall is the kind of a call's context.
 var ofCall = parentOf((*callContext)(nil)).kind
 
+// Kinds of package context's: of what never ends, and of what is cancelled. Their methods are no user's, but for what Value may find.
+var (
+	ofBackground = parentOf(context.Background()).kind
+	ofCancel     = func() unsafe.Pointer {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		return parentOf(ctx).kind
+	}()
+)
+
 // ofValue is the kind of the contexts that context.WithValue makes. Such a one ends when that ends which it was made of. But it shows neither that one nor
 // the method AfterFunc, so package context would need a goroutine to tell of the end of a call's context with a value. It begins with the
 // other; should that change, ofValue is no context's kind.
