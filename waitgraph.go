@@ -25,6 +25,10 @@ type node struct {
 	free  bool
 	sure  bool // it was free at the look, whatever it leads to
 	deaf  bool
+
+	left int  // settle's: how many of edges[:any] lead to who is not free,
+	one  bool // whether one of the others suffices,
+	back int  // and the first of those that lead here
 }
 
 type edge struct {
@@ -145,26 +149,74 @@ func (c *Call) out() bool {
 	return !c.rare().returned
 }
 
-// settle finds who is free, from those who are to those who wait for them; guess: a deputy may suffice.
+// A backEdge says whose wait an edge is: it leads from who is waited for to who waits.
+type backEdge struct {
+	of   *node
+	one  bool // it suffices
+	next int  // the next one of the same node; 0: there is none, they are counted from 1
+}
+
+// settle finds who is free, from those who are to those who wait for them; guess: a deputy may suffice. It looks at each edge once.
 func (g *graph) settle(guess bool) {
-	for changed := true; changed; {
-		changed = false
-		for _, n := range g.order {
-			if !n.free && n.canGoOn(guess) {
-				n.free, changed = true, true
+	for _, n := range g.order {
+		n.left, n.back = 0, 0
+	}
+	edges := 0
+	for _, n := range g.order {
+		if !n.free {
+			edges += len(n.edges)
+		}
+	}
+	back := make([]backEdge, 0, edges)
+	add := func(e edge, of *node, one bool) {
+		back = append(back, backEdge{of, one, e.to.back})
+		e.to.back = len(back)
+	}
+	var next []*node // who can go on, and is not marked yet
+	for _, n := range g.order {
+		if n.free {
+			continue
+		}
+		for _, e := range n.edges[:n.any] {
+			if e.to != nil && !e.to.free {
+				n.left++
+				add(e, n, false)
+			}
+		}
+		rest := n.edges[n.any:]
+		n.one = len(rest) == 0
+		for _, e := range rest {
+			switch {
+			case e.maybe && !guess:
+			case e.to == nil || e.to.free:
+				n.one = true
+			default:
+				add(e, n, true)
+			}
+		}
+		if n.left == 0 && n.one {
+			next = append(next, n)
+		}
+	}
+	for len(next) > 0 {
+		n := next[len(next)-1]
+		next = next[:len(next)-1]
+		if n.free {
+			continue
+		}
+		n.free = true
+		for b := (backEdge{next: n.back}); b.next > 0; {
+			b = back[b.next-1]
+			if b.one {
+				b.of.one = true
+			} else {
+				b.of.left--
+			}
+			if b.of.left == 0 && b.of.one {
+				next = append(next, b.of)
 			}
 		}
 	}
-}
-
-func (n *node) canGoOn(guess bool) bool {
-	for _, e := range n.edges[:n.any] {
-		if e.to != nil && !e.to.free {
-			return false
-		}
-	}
-	rest := n.edges[n.any:]
-	return len(rest) == 0 || slices.ContainsFunc(rest, func(e edge) bool { return (e.to == nil || e.to.free) && (guess || !e.maybe) })
 }
 
 // cycle returns the edges from fb through stuck goroutines back to fb; nil: it is not stuck. If there is no such way, as fb is stuck behind others
