@@ -113,12 +113,12 @@ func (c *Call) leadsOn(fb *fiber) bool {
 // leads nowhere. Where there are many of those it matters that most often the first look finds one.
 func (many *manyWait) goesOn(fb *fiber) bool {
 	switch {
-	case many.by != nil || many.maybe != nil:
+	case many.by != nil:
 		return false
 	case many.any:
 		found := false
 		many.each(func(c *Call) bool {
-			found = c.leadsNowhere(fb) && !(many.failed && c.raw() == Succeeded)
+			found = c.leadsNowhere(fb, many.runs) && !(many.failed && c.raw() == Succeeded)
 			return !found
 		})
 		return found
@@ -131,14 +131,15 @@ func (many *manyWait) goesOn(fb *fiber) bool {
 	return !on
 }
 
-// leadsNowhere reports whether the call has ended, or waits, perhaps through others one after the other, for nothing that hop knows. A wait that begins
-// later looks itself.
-func (c *Call) leadsNowhere(fb *fiber) bool {
-	for steps := range 16 {
+// leadsNowhere reports whether the call, and its function if that runs, has ended, or waits, perhaps through others one after the other, for nothing that hop
+// knows. A wait that begins later looks itself.
+func (c *Call) leadsNowhere(fb *fiber, runs bool) bool {
+	for range 16 {
 		at := c.fb.Load()
-		if at == nil || c.done() && (steps == 0 || !c.out()) { // who waits for a function that is out waits for its goroutine
+		if at == nil || c.done() && !(runs && c.out()) {
 			return true
 		}
+		runs = true // who waits for a function that is out waits for its goroutine
 		w := &at.wait
 		seq, next := w.seq(), w.onCall.Load()
 		switch {

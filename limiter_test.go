@@ -623,3 +623,43 @@ func TestLimiter_KeepsNobodyWhoHasGivenUp(t *testing.T) {
 	eventually(t, "both are garbage", func() bool { runtime.GC(); return len(gone) == 2 })
 	busy.Release()
 }
+
+// TestS4_AWaitForAPlaceLooksAtFewHolders: where a Limiter has many places, a wait for one of them that is seen to come free is not searched for a deadlock: that
+// would look at all holders.
+func TestS4_AWaitForAPlaceLooksAtFewHolders(t *testing.T) {
+	const places, waits = 1000, 100
+	l, limiter := newLoop(t, nil), hop.NewLimiter(places)
+	var e hop.Event
+	for range places {
+		hop.Go(bg, l, func(ctx context.Context) (int, error) {
+			limiter.Acquire(ctx)
+			defer limiter.Release()
+			return 0, e.Wait(ctx)
+		})
+	}
+	ps := make([]*hop.Pending[int], waits)
+	var before, after runtime.MemStats
+	hop.Run(bg, l, func(ctx context.Context) error {
+		runtime.ReadMemStats(&before)
+		for i := range ps {
+			ps[i] = hop.Go(ctx, l, func(ctx context.Context) (int, error) {
+				if err := limiter.Acquire(ctx); err != nil {
+					return 0, err
+				}
+				limiter.Release()
+				return 0, nil
+			})
+		}
+		return hop.Yield(ctx) // they wait
+	})
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / waits; each > 50<<10 {
+		t.Errorf("each wait took %d bytes", each)
+	}
+	e.Set()
+	for _, p := range ps {
+		if _, err := p.Wait(bg); err != nil {
+			t.Error(err)
+		}
+	}
+}
