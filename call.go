@@ -235,10 +235,15 @@ func (c *Call) settledFor(later *tells) bool {
 			c.askParentEnded(later)
 		}
 		if st := c.st.Load(); st&flagCancel != 0 && State(st&stateMask) < Running {
-			c.mu.Lock() // who cancels it is about to end it
-			c.mu.Unlock()
+			return c.doneLocked() // who cancels it, and has mu, is about to end it
 		}
 	}
+	return c.done()
+}
+
+func (c *Call) doneLocked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.done()
 }
 

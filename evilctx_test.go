@@ -22,7 +22,11 @@ type evilContext struct {
 }
 
 // unended could end, and does not: package context would ask for its Cause on a goroutine of its own then.
-var unended, endUnended = context.WithCancel(bg)
+var unended = func() context.Context {
+	ctx, end := context.WithCancel(bg)
+	context.AfterFunc(ctx, end) // which is never
+	return ctx
+}()
 
 func (c *evilContext) ask(method string) {
 	if method != c.method || c.n.Add(-1) >= 0 {
