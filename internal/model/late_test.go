@@ -374,3 +374,38 @@ func TestFailedWhileItEnds(t *testing.T) {
 		})
 	})
 }
+
+// TestContextEndsAsTheWaitBegins: a task's wait registers with its context before it stands. An end that comes between is not lost; nor does one that comes late,
+// where there was nothing to wait for after all, end the next wait (S2).
+func TestContextEndsAsTheWaitBegins(t *testing.T) {
+	for name, may := range map[string]bool{"the wait has no other end": false, "there may be nothing to wait for": true} {
+		t.Run(name, func(t *testing.T) {
+			searchRandomly(t, 5_000, func(x *explore.Trial) {
+				l := hop.NewLoop(&hop.LoopOptions{StallAfter: -1})
+				defer l.Close()
+				own, end := context.WithCancel(context.Background())
+				var first, next hop.Event
+				began, over := make(chan struct{}), make(chan struct{})
+				p := hop.Go(context.Background(), l, func(ctx context.Context) (int, error) {
+					close(began)
+					if err := first.Wait(own); err == nil && !may || err != nil && !errors.Is(err, context.Canceled) {
+						x.Errorf("the wait: %v", err)
+					}
+					close(over)
+					return 0, next.Wait(ctx)
+				})
+				<-began
+				two(x, end, func() {
+					if may {
+						first.Set()
+					}
+				})
+				<-over
+				next.Set()
+				if _, err := p.Wait(context.Background()); err != nil {
+					x.Errorf("the next wait: %v", err)
+				}
+			})
+		})
+	}
+}
